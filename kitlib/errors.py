@@ -1,0 +1,39 @@
+"""The errors of the kit, written for the person who meets them.
+
+A `KitError` says what happened, why, and what to do about it, in plain sentences. Every error that
+the kit raises on purpose is one. Errors of Kafka itself are not: kafka-python raises its own, and
+the lessons show those as they are.
+"""
+
+from __future__ import annotations
+
+
+class KitError(Exception):
+    """An error with a reason and a way out.
+
+    what, why, fix: str, one or more plain sentences each; `why` and `fix` may be empty. A subclass
+    may set any of the three as a class attribute: that is then the default. `str(error)` is what
+    was given, each part on its own line.
+    """
+
+    what: str = ""
+    why: str = ""
+    fix: str = ""
+
+    def __init__(self, what: str = "", why: str = "", fix: str = "") -> None:
+        self.what = what or type(self).what
+        self.why = why or type(self).why
+        self.fix = fix or type(self).fix
+        # args hold all three, so that the error survives pickling on its way out of a worker.
+        super().__init__(self.what, self.why, self.fix)
+
+    def __str__(self) -> str:
+        return "\n".join(
+            _sentence(part) for part in (self.what, self.why, self.fix) if part.strip()
+        )
+
+
+def _sentence(text: str) -> str:
+    """The text with a full stop, unless it ends with a mark of its own."""
+    text = text.strip()
+    return text if text.endswith((".", "!", "?", ":")) else text + "."

@@ -1,0 +1,218 @@
+"""The enrolment event, its JSON on the wire, and the readers of the sample data.
+
+An `EnrollmentEvent` says that a student asked for a place in a course at a moment in time. It is
+immutable and always valid: the constructor and `from_json` refuse the same things, with the same
+`BadEvent`, whose `reason` is one sentence that can go into the header of a dead letter.
+
+On the wire an event is one JSON object in UTF-8, in one canonical form, so that an event has
+exactly one sequence of bytes and survives the round trip unchanged:
+
+    {"student_id":"S0017","course_code":"CS101","timestamp":"2026-09-01T08:00:03.250000Z"}
+
+The time is written in UTC with a `Z`; the fraction has six digits or is absent. Any other offset
+is accepted and converted, and digits beyond the microsecond are rounded. A field that is not one
+of the three is refused, not ignored: what is read here is written again further on, so an ignored
+field would vanish without a trace, while a refused event stays whole in the dead letter queue.
+
+This module knows nothing of Kafka. What the sample data holds is told in `data/README.md`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from kitlib.errors import KitError
+
+DATA = Path(__file__).resolve().parent.parent / "data"
+MAX_BYTES = 4096  # an event has about 90; what is far beyond that is not an event
+
+# \Z and not $, which would let a newline through at the end.
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}\Z")
+_JSON_NAMES = {dict: "an object", list: "an array", str: "text", bool: "true or false"}
+
+
+class BadEvent(KitError):
+    """What was given is not an enrolment event; `reason` says why in one sentence."""
+
+    what = "This is not an enrolment event."
+
+    @property
+    def reason(self) -> str:
+        """One plain sentence that names the field, where there is one, and what is wrong."""
+        return self.why
+
+
+class EnrollmentEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A student's request for a place in a course.
+
+    student_id, course_code: str, 1 to 32 letters (A-Z, a-z), digits, '.', '_' or '-', the first
+    a letter or a digit.
+    timestamp: datetime with a time zone; kept in UTC.
+
+    A later event of the same student for the same course is a changed request: it replaces the
+    earlier one. Raises BadEvent for anything else. Two events are equal when all three are.
+    """
+
+    student_id: str
+    course_code: str
+    timestamp: datetime
+
+    def __post_init__(self) -> None:
+        for name in ("student_id", "course_code"):
+            value = getattr(self, name)
+            if not isinstance(value, str):
+                raise BadEvent(why=f"The field {name} must be text, not {_kind(value)}.")
+            if not _ID.match(value):
+                raise BadEvent(
+                    why=f"The field {name} must be 1 to 32 letters, digits, '.', '_' or '-', "
+                    f"starting with a letter or a digit, and is {_short(value)}."
+                )
+        # msgspec builds a frozen struct without its setter; this is its door for such a change.
+        msgspec.structs.force_setattr(self, "timestamp", _to_utc(self.timestamp))
+
+    @property
+    def key(self) -> bytes:
+        """The key of the Kafka record: the student id, so that a student has one partition."""
+        return self.student_id.encode()
+
+    def to_json(self) -> bytes:
+        """The canonical JSON of the event, in UTF-8, without a newline."""
+        return msgspec.json.encode(self)
+
+    @classmethod
+    def from_json(cls, data: bytes | bytearray | memoryview) -> EnrollmentEvent:
+        """The event that `data` holds. Raises BadEvent, whatever the bytes are."""
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise BadEvent(why=f"The value must be bytes, not {_kind(data)}.")
+        data = bytes(data)
+        if len(data) > MAX_BYTES:
+            raise BadEvent(
+                why=f"The value has {len(data):,} bytes, and an event has at most {MAX_BYTES:,}."
+            )
+        try:
+            return _decoder.decode(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            raise BadEvent(why=_explain(data)) from None
+
+
+_decoder = msgspec.json.Decoder(EnrollmentEvent)
+
+
+def load_lines(limit: int | None = None) -> list[bytes]:
+    """The lines of `data/enrollments.jsonl`, good and malformed, in the order of arrival.
+
+    Without their newline. `limit`: the first so many lines. Raises KitError when the file is
+    missing or the limit is negative.
+    """
+    return list(islice(_lines(), _checked(limit)))
+
+
+def load_events(limit: int | None = None) -> list[EnrollmentEvent]:
+    """The well-formed events of `data/enrollments.jsonl`, in the order of arrival.
+
+    `limit`: the first so many events. Raises KitError as `load_lines` does.
+    """
+    return list(islice(_good(_lines()), _checked(limit)))
+
+
+def _good(lines: list[bytes]) -> Iterator[EnrollmentEvent]:
+    for line in lines:
+        try:
+            yield EnrollmentEvent.from_json(line)
+        except BadEvent:
+            continue
+
+
+def _lines() -> list[bytes]:
+    path = DATA / "enrollments.jsonl"
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise KitError(
+            what=f"The sample data cannot be read: {path}",
+            why=f"{error.strerror}. The kit looks for the folder data/ beside the folder kitlib/",
+            fix="Work in a clone of the repository; `python -m kitlib._sample_data` there writes "
+            "the files anew",
+        ) from None
+    # The newline that ends the last line starts no other.
+    return lines[:-1] if lines[-1] == b"" else lines
+
+
+def _checked(limit: int | None) -> int | None:
+    if limit is not None and (type(limit) is not int or limit < 0):
+        raise KitError(
+            what=f"limit must be a whole number, 0 or more, and is {limit!r}",
+            fix="Leave it out to read everything",
+        )
+    return limit
+
+
+def _to_utc(value: object) -> datetime:
+    if not isinstance(value, datetime):
+        raise BadEvent(why=f"The field timestamp must be a datetime, not {_kind(value)}.")
+    try:
+        if value.utcoffset() is None:
+            raise BadEvent(why=f"The field timestamp has no time zone: {value.isoformat()}.")
+        value = value.astimezone(UTC)
+        # A plain datetime, also out of a pandas Timestamp, which the encoder does not know.
+        return datetime.combine(value.date(), value.time(), UTC)
+    except (OverflowError, ValueError):  # ValueError: the NaT of pandas
+        raise BadEvent(
+            why=f"The field timestamp is outside the years 1 to 9999 in UTC: {value}."
+        ) from None
+
+
+def _explain(data: bytes) -> str:
+    """Why the decoder refused `data`, as one sentence; slow, and only for bad input."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        names = re.findall(rb'"(\w+)"\s*:', data[: error.start])
+        field = f"The field {names[-1].decode()} is" if names else "The bytes are"
+        return f"{field} not UTF-8: byte 0x{data[error.start]:02X} at position {error.start}."
+    if not text.strip():
+        return "The line is empty."
+    try:
+        found = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        if "truncated" in str(error):
+            return f"The JSON is cut off after {len(data)} bytes."
+        return f"This is not JSON: {_short(text)}."
+    if not isinstance(found, dict):
+        return f"An event is a JSON object, and this is {_kind(found)}."
+    fields = EnrollmentEvent.__struct_fields__
+    for name in fields:
+        if name not in found:
+            return f"The field {name} is missing."
+    for name in found:
+        if name not in fields:
+            return f"The field {_short(name)} does not belong to an event."
+    for name in fields:
+        if not isinstance(found[name], str):
+            return f"The field {name} must be text, not {_kind(found[name])}."
+    return (
+        f"The field timestamp is not a date and time as in 2026-09-01T08:00:03Z: "
+        f"{_short(found['timestamp'])}."
+    )
+
+
+def _kind(value: Any) -> str:
+    """What the value is, in the words of JSON."""
+    if value is None:
+        return "null"
+    if type(value) in (int, float):
+        return f"the number {_short(value)}"
+    return _JSON_NAMES.get(type(value), type(value).__name__)
+
+
+def _short(value: object) -> str:
+    """The value as it would be typed, at most 40 characters of it."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:36]}..."
