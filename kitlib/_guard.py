@@ -1,0 +1,119 @@
+"""Runs one command and ends it when its owner is gone.
+
+Started by `kitlib._process` as a process of its own, in a session of its own, with nothing but the
+standard library, so that it starts in milliseconds. Its standard input is a pipe that the owner
+holds: a line that starts with "!" is an order, any other line goes on to the command's standard
+input, and the end of the pipe means that the owner is gone, however it went. The guard then asks
+the command to end, kills it after a grace time, and removes the folders it was given. It knows
+nothing of Kafka.
+
+Usage: ``_guard.py SPEC`` with SPEC a JSON object: command (list of str), grace (seconds), remove
+(list of folders), log (a file for the command's output, or null for the owner's pipe).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from typing import Any
+
+WINDOWS = sys.platform == "win32"
+PR_SET_PDEATHSIG = 1
+
+
+def _die_with_guard() -> None:
+    # Linux only: covers a guard that is itself killed. It runs between fork and exec.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _job() -> Any:
+    """A Windows job object that kills what is in it when its last handle, ours, is closed."""
+    kernel32 = ctypes.windll.kernel32  # type: ignore[attr-defined]
+    kernel32.CreateJobObjectW.restype = ctypes.c_void_p
+    job = ctypes.c_void_p(kernel32.CreateJobObjectW(None, None))
+    # JOBOBJECT_EXTENDED_LIMIT_INFORMATION; LimitFlags at byte 16 = KILL_ON_JOB_CLOSE.
+    size = 144 if ctypes.sizeof(ctypes.c_void_p) == 8 else 112
+    limits = (ctypes.c_byte * size)()
+    ctypes.memmove(ctypes.byref(limits, 16), (0x2000).to_bytes(4, "little"), 4)
+    kernel32.SetInformationJobObject(job, 9, ctypes.byref(limits), size)
+    return job
+
+
+def _end(child: subprocess.Popen[bytes], grace: float) -> None:
+    """Ask the child to end, wait `grace` seconds, then kill it. A frozen one is killed as well."""
+    if child.stdin:
+        with contextlib.suppress(OSError):
+            child.stdin.close()
+    if not WINDOWS or grace == 0:
+        child.terminate()
+    try:
+        child.wait(grace)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def _order(child: subprocess.Popen[bytes], order: str, grace: float) -> None:
+    if order == "term":
+        # On its own thread: the pipe from the owner stays read meanwhile.
+        threading.Thread(target=_end, args=(child, grace), daemon=True).start()
+    elif order == "kill":
+        child.kill()
+    elif order in ("stop", "cont") and not WINDOWS:
+        child.send_signal(signal.SIGSTOP if order == "stop" else signal.SIGCONT)
+
+
+def main(spec: dict[str, Any]) -> int:
+    """Run the command until it ends or the owner is gone; the exit status is the command's."""
+    if not WINDOWS:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    output = open(spec["log"], "ab") if spec.get("log") else None  # noqa: SIM115 - the child's
+    child = subprocess.Popen(
+        spec["command"],
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=subprocess.STDOUT if output else None,
+        preexec_fn=_die_with_guard if sys.platform == "linux" else None,
+    )
+    if WINDOWS:
+        job = _job()
+        ctypes.windll.kernel32.AssignProcessToJobObject(job, int(child._handle))  # type: ignore[attr-defined]
+    sys.stdout.write(json.dumps({"guard": os.getpid(), "child": child.pid}) + "\n")
+    sys.stdout.flush()
+
+    def follow() -> None:
+        status = child.wait()
+        clean()
+        os._exit(status if status >= 0 else 128 - status)
+
+    def clean() -> None:
+        for folder in spec.get("remove", ()):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    grace = float(spec.get("grace", 2.0))
+    threading.Thread(target=follow, daemon=True).start()
+    for line in sys.stdin.buffer:
+        if line.startswith(b"!"):
+            _order(child, line[1:].strip().decode("ascii", "replace"), grace)
+            continue
+        with contextlib.suppress(OSError, ValueError):
+            assert child.stdin is not None
+            child.stdin.write(line)
+            child.stdin.flush()
+    # The owner is gone: whatever the command wants to finish, nobody is there for it.
+    _end(child, min(grace, 2.0))
+    clean()
+    threading.Event().wait(1.0)  # follow() ends the process; this is for a child that lingers
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(json.loads(sys.argv[1])))
