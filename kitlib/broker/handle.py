@@ -1,0 +1,364 @@
+"""What a lesson holds in its hands: a running Kafka, embedded or external.
+
+`Kafka` is a Kafka that somebody else runs; `Broker` is one that the kit runs for this process. Both
+say where they are (`connection`), give empty topics (`fresh_topic`) and read a log from end to end
+(`read`). They never produce and never join a group: that is the lesson's own code.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import re
+import time
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import KitError
+from . import parts, prepare, sweep
+from .node import BrokerError, Node
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kafka.admin import KafkaAdminClient
+
+    from ..faults import Faults
+    from ..journal import Journal
+
+_SECRET = ("password", "token", "secret")
+
+
+def _said(error: Exception) -> str:
+    """What the broker said of an error, without the request and the response around it."""
+    message = re.search(r"error_message='((?:[^'\\]|\\.)*)'|error_message=\"([^\"]*)\"", str(error))
+    return (
+        (message[1] or message[2]) if message else getattr(error, "description", str(error))[:300]
+    )
+
+
+class Connection(dict[str, Any]):
+    """The arguments that a kafka-python client needs; its repr shows no secret."""
+
+    def __repr__(self) -> str:
+        return repr(
+            {k: "***" if any(word in k for word in _SECRET) else v for k, v in self.items()}
+        )
+
+
+class Kafka:
+    """A running Kafka. connection: what a client needs, as keyword arguments."""
+
+    def __init__(self, connection: dict[str, Any]) -> None:
+        self._connection = Connection(connection)
+        self._admin: KafkaAdminClient | None = None
+
+    @property
+    def connection(self) -> Connection:
+        """Arguments for a client: `KafkaProducer(**kafka.connection)`."""
+        return Connection(self._connection)
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Host and port of the broker, as clients take it."""
+        return str(self._connection["bootstrap_servers"])
+
+    @property
+    def version(self) -> str:
+        """The newest Kafka that offers no more than this broker does; it may be newer itself.
+
+        A broker tells a client which requests it knows (ApiVersions), not its version.
+        """
+        return ".".join(map(str, self.admin()._manager.broker_version))
+
+    def _version_text(self) -> str:
+        return f"{self.version} or newer"
+
+    def admin(self) -> KafkaAdminClient:
+        """An admin client of this handle, closed with it. Raises KitError without a broker."""
+        if self._admin is None:
+            from kafka import errors
+            from kafka.admin import KafkaAdminClient
+
+            try:
+                self._admin = KafkaAdminClient(**self._connection, bootstrap_timeout_ms=10_000)
+            except errors.KafkaError as error:
+                raise self._unreachable(error) from error
+        return self._admin
+
+    def _unreachable(self, error: Exception) -> KitError:
+        return KitError(
+            f"No Kafka answers at {self.bootstrap_servers}",
+            f"{type(error).__name__}: {error}"[:300],
+            "Check the address in KIT_BOOTSTRAP_SERVERS and the KIT_SECURITY_ settings; without"
+            " KIT_BOOTSTRAP_SERVERS the kit starts a broker of its own.",
+        )
+
+    def topics(self) -> list[str]:
+        """The names of the topics, without Kafka's internal ones."""
+        return sorted(name for name in self.admin().list_topics() if not name.startswith("__"))
+
+    def fresh_topic(self, name: str, partitions: int = 1, **configs: Any) -> str:
+        """Make an empty topic, also where one of that name exists; returns the name.
+
+        partitions: int >= 1. configs: topic settings, "_" for "." (`retention_ms=1000`). The old
+        records and what groups had committed for them are gone, and every partition has a leader
+        when this returns. Raises KitError for a name or number that Kafka refuses.
+        """
+        from kafka import errors
+
+        if not isinstance(partitions, int) or partitions < 1:
+            raise KitError(
+                f"A topic cannot have {partitions!r} partitions",
+                "Records live in partitions, so there is at least one",
+                "Give a whole number from 1 on.",
+            )
+        admin = self.admin()
+        try:
+            if name in admin.list_topics():
+                self._forget(name)
+            admin.create_topics(
+                {
+                    name: {
+                        "num_partitions": partitions,
+                        "configs": {k.replace("_", "."): str(v) for k, v in configs.items()},
+                    }
+                },
+                wait_for_metadata=True,
+            )
+        except errors.KafkaError as error:
+            raise KitError(
+                f"The topic {name!r} could not be made",
+                f"Kafka answered {type(error).__name__}: {_said(error)}",
+                "Topic names take letters, digits, '.', '_' and '-'; settings are those of the"
+                " topic configuration reference.",
+            ) from error
+        return name
+
+    def _forget(self, name: str) -> None:
+        """Delete a topic and wait until the broker and the groups have forgotten it."""
+        from kafka import errors
+
+        admin = self.admin()
+        with contextlib.suppress(errors.UnknownTopicOrPartitionError):
+            admin.delete_topics([name])
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            if name not in admin.list_topics() and not self._commits(name):
+                return
+            time.sleep(0.02)
+        raise KitError(
+            f"The topic {name!r} is still in use",
+            "A consumer of it is running, or another program makes it again",
+            "Close its consumers (restart the kernel if in doubt) and run the cell again.",
+        )
+
+    def _commits(self, topic: str) -> bool:
+        """Whether a group still has a committed offset for the topic; asks it to drop that."""
+        admin = self.admin()
+        found = False
+        for group in [group["group_id"] for group in admin.list_groups()]:
+            offsets = admin.list_group_offsets(group).get(group, {})
+            stale = [p for p, at in offsets.items() if p.topic == topic and at.offset >= 0]
+            if stale:
+                found = True
+                admin.delete_group_offsets(group, stale)
+        return found
+
+    def read(self, topic: str) -> Journal:
+        """Read what is on the log of a topic now; a "stored" row per record, in log order.
+
+        It reads as an outsider, without a group, and commits nothing. Headers are in the detail.
+        Raises KitError when there is no such topic.
+        """
+        from kafka import KafkaConsumer, TopicPartition
+
+        from ..journal import Journal, Row, text
+
+        rows: list[Row] = []
+        with contextlib.closing(
+            KafkaConsumer(
+                **self._connection, enable_auto_commit=False, auto_offset_reset="earliest"
+            )
+        ) as consumer:
+            if topic not in consumer.topics():
+                raise KitError(
+                    f"There is no topic {topic!r}",
+                    f"Topics here: {', '.join(self.topics()) or 'none'}",
+                    f'Make it with kafka.fresh_topic("{topic}", partitions=3).',
+                )
+            assigned = [
+                TopicPartition(topic, number)
+                for number in sorted(consumer.partitions_for_topic(topic) or ())
+            ]
+            consumer.assign(assigned)
+            consumer.seek_to_beginning(*assigned)
+            ends = consumer.end_offsets(assigned)
+            while any(consumer.position(part) < end for part, end in ends.items()):
+                for batch in consumer.poll(timeout_ms=500).values():
+                    for record in batch:
+                        if record.offset >= ends[TopicPartition(topic, record.partition)]:
+                            continue
+                        headers = {name: text(value) for name, value in record.headers}
+                        rows.append(
+                            Row(
+                                time=record.timestamp / 1000,
+                                actor="broker",
+                                kind="stored",
+                                topic=topic,
+                                partition=record.partition,
+                                offset=record.offset,
+                                key=text(record.key),
+                                value=text(record.value),
+                                detail={"headers": headers} if headers else None,
+                            )
+                        )
+        rows.sort(key=lambda row: (row.partition, row.offset))
+        return Journal(rows)
+
+    def behind(self, faults: Faults) -> Connection:
+        """Arguments for a client whose traffic passes the faults: `**kafka.behind(faults)`.
+
+        Starts the proxy of `faults` if need be. Raises KitError for an encrypted connection.
+        """
+        from ..faults import Faults
+
+        if not isinstance(faults, Faults):
+            raise KitError(
+                f"A client cannot be behind a {type(faults).__name__}",
+                fix="Write faults = kit.Faults(), then kafka.behind(faults)",
+            )
+        connection = Connection(faults.behind(self._connection))
+        self.admin()  # says what is wrong if there is no broker
+        return connection
+
+    def close(self) -> None:
+        """Close the handle's own clients. The Kafka goes on."""
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            with contextlib.suppress(Exception):
+                admin.close()
+
+    def _facts(self) -> list[tuple[str, str]]:
+        return [
+            ("address", self.bootstrap_servers),
+            ("version", f"Apache Kafka {self._version_text()}"),
+            ("topics", ", ".join(self.topics()) or "none yet"),
+        ]
+
+    def __repr__(self) -> str:
+        try:
+            return "\n".join(f"{name:8} {value}" for name, value in self._facts())
+        except Exception as error:
+            return f"{type(self).__name__} at {self.bootstrap_servers}: no answer ({error})"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(repr(self))}</pre>"
+
+    def __reduce__(self) -> Any:
+        raise KitError(
+            "A Kafka handle stays in the process that made it",
+            "A worker is a process of its own",
+            "Use me.connection inside the worker's function.",
+        )
+
+
+class Broker(Kafka):
+    """An embedded broker. `start()` and `stop()`, or a context manager; several may run at once.
+
+    It ends with this process, whatever becomes of it, and its data goes with it; its log stays.
+    extra: broker settings, by their names in Kafka's reference, beside those of `settings`.
+    """
+
+    def __init__(self, extra: Mapping[str, str] | None = None) -> None:
+        super().__init__({"bootstrap_servers": ""})
+        self._extra = extra
+        self._node: Node | None = None
+
+    @property
+    def version(self) -> str:
+        """The version of Kafka that the kit carries."""
+        return parts.KAFKA_VERSION
+
+    def _version_text(self) -> str:
+        return self.version
+
+    @property
+    def running(self) -> bool:
+        """Whether the broker's process runs."""
+        return self._node is not None and self._node.process.running
+
+    @property
+    def node(self) -> Node:
+        """The process and its folders. Raises BrokerError before `start()`."""
+        if self._node is None:
+            raise BrokerError("This broker was not started", "", "Call its start() first.")
+        return self._node
+
+    @property
+    def log(self) -> Path:
+        """The file that the broker writes its log to. It stays when the broker has ended."""
+        return self.node.log
+
+    def start(self) -> Broker:
+        """Start the broker and wait until it serves; nothing happens if it runs.
+
+        Raises KitError with the reason from the broker's log, or from the set-up.
+        """
+        if self.running:
+            return self
+        found = parts.parts()
+        if not prepare.ready(found) or any(not jar.exists() for jar in found.jars):
+            prepare.prepare(prepare.say)
+        try:
+            self._start()
+        except BrokerError:
+            if prepare.sound_cache(found) and not parts.unsound_jars():
+                raise
+            prepare.prepare(prepare.say)  # a damaged part was the reason
+            self._start()
+        return self
+
+    def _start(self) -> None:
+        node = self._node = Node(extra=self._extra)
+        node.launch()
+        # The JVM needs its half second anyway: verify the jars and tidy up meanwhile.
+        if damaged := parts.unsound_jars():
+            node.stop()
+            raise BrokerError("A jar of the broker is damaged", ", ".join(damaged))
+        sweep.sweep()
+        self._connection["bootstrap_servers"] = node.wait_ready()
+        atexit.register(self.stop)
+
+    def stop(self) -> None:
+        """End the broker and remove its data; nothing happens if it does not run."""
+        self.close()
+        atexit.unregister(self.stop)
+        if self._node is not None:
+            self._node.stop()
+
+    def admin(self) -> KafkaAdminClient:
+        """An admin client; raises BrokerError with the reason when the broker has ended."""
+        if not self.running:
+            node = self.node
+            raise BrokerError(
+                "The broker has ended",
+                node.reason(),
+                "Run `kit.connect()` again: it starts a new one, with empty topics.",
+            )
+        return super().admin()
+
+    def _facts(self) -> list[tuple[str, str]]:
+        return [*super()._facts(), ("log", str(self.log))]
+
+    def __repr__(self) -> str:
+        if self._node is None:
+            return "Broker, not started"
+        return super().__repr__() if self.running else f"Broker, ended; log: {self.log}"
+
+    def __enter__(self) -> Broker:
+        return self.start()
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()

@@ -1,0 +1,155 @@
+"""One embedded broker: start it, know its address, end it.
+
+A `Node` is Apache Kafka in KRaft mode under a guard (`kitlib._process`), in a run folder of its own
+with the data and the log. What lessons hold is `handle.Broker`; what a broker is made of is in
+`parts` and `settings`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from .._process import Guarded
+from ..errors import KitError
+from . import parts, settings, sweep
+
+_PORT = re.compile(r"(BROKER|CONTROLLER): resolved ephemeral port to (\d+)")
+_READY = "Kafka Server started"
+_KEEP_LOGS = 20
+
+
+class BrokerError(KitError):
+    """The broker could not start, or has ended."""
+
+    fix = "Run `./kit doctor`; it checks what a broker needs. The whole log is in the file named."
+
+
+def new_run_folder() -> Path:
+    """A folder for one broker's data, readable by its owner alone."""
+    runs = parts.cache_folder() / "runs"
+    runs.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=runs))
+
+
+def _new_log() -> Path:
+    logs = parts.cache_folder() / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    old = sorted(logs.glob("broker-*.log"), key=lambda path: path.stat().st_mtime)
+    for path in old[: -_KEEP_LOGS + 1]:
+        with contextlib.suppress(OSError):
+            path.unlink()
+    handle, name = tempfile.mkstemp(".log", time.strftime("broker-%Y%m%d-%H%M%S-"), logs)
+    os.close(handle)
+    return Path(name)
+
+
+class Node:
+    """A broker process.
+
+    jvm: JVM options for the start-up cache; by default those that use it. grace_s: seconds between
+    the request to end and the kill. extra: broker settings beside those of `settings`, or instead.
+    """
+
+    def __init__(
+        self,
+        jvm: Sequence[str] | None = None,
+        *,
+        grace_s: float = 3.0,
+        extra: Mapping[str, str] | None = None,
+    ) -> None:
+        self._extra = dict(extra or {})
+        self._grace_s = grace_s
+        self.parts = parts.parts()
+        self.folder = new_run_folder()
+        self.log = _new_log()
+        self._jvm = list(jvm) if jvm is not None else [f"-XX:AOTCache={self.parts.aot}"]
+        self._ports = (0, 0)
+        self._process: Guarded | None = None
+        self.address = ""
+
+    @property
+    def data(self) -> Path:
+        """The data directory."""
+        return self.folder / "data"
+
+    @property
+    def process(self) -> Guarded:
+        """The running process. Raises BrokerError before the start."""
+        if self._process is None:
+            raise BrokerError("This broker was not started")
+        return self._process
+
+    def launch(self) -> None:
+        """Start the process without waiting for it."""
+        if not self.data.exists():
+            shutil.copytree(self.parts.template, self.data)
+        config, log4j = self.folder / "server.properties", self.folder / "log4j2.properties"
+        text = settings.server_properties(str(self.data), self._ports)
+        text += "".join(f"{name}={value}\n" for name, value in self._extra.items())
+        config.write_text(text, "utf-8")
+        log4j.write_text(settings.LOG4J, "utf-8")
+        self._from = self.log.stat().st_size
+        self._process = Guarded(
+            [
+                str(self.parts.java),
+                *self._jvm,
+                *(option for option, _ in settings.JVM),
+                f"-Dlog4j2.configurationFile={log4j.as_uri()}",
+                "-cp",
+                self.parts.class_path,
+                "kafka.Kafka",
+                str(config),
+            ],
+            log=self.log,
+            grace_s=self._grace_s,
+            remove=[self.folder],
+        )
+        sweep.note(self.folder, self._process.guard_pid, self._process.pid)
+
+    def wait_ready(self, timeout_s: float = 60) -> str:
+        """Wait until the broker serves; returns its address. Raises BrokerError with the reason."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            ended = not self.process.running
+            with self.log.open("rb") as file:
+                file.seek(self._from)
+                text = file.read().decode("utf-8", "replace")
+            if _READY in text:
+                found = {name: int(port) for name, port in _PORT.findall(text)}
+                self._ports = (
+                    found.get("BROKER", self._ports[0]),
+                    found.get("CONTROLLER", self._ports[1]),
+                )
+                self.address = f"127.0.0.1:{self._ports[0]}"
+                return self.address
+            if ended:
+                raise BrokerError("The broker could not start", self.reason())
+            time.sleep(0.01)
+        self.stop()
+        raise BrokerError(f"The broker did not start within {timeout_s:.0f} s", self.reason())
+
+    def reason(self) -> str:
+        """The lines of the log that say why the broker ended, and where the log is."""
+        lines = self.log.read_text("utf-8", "replace").splitlines()
+        if not self.process.running and (status := self.process.wait()) > 128:
+            lines = [f"ERROR its process was ended by signal {status - 128}"]
+        telling = [
+            line
+            for line in lines
+            if re.search(r"ERROR|FATAL|Exception|OutOfMemory|No space|^Error|^# ", line)
+        ]
+        return "\n".join([*(telling or lines)[-5:], f"log: {self.log}"])
+
+    def stop(self, timeout_s: float = 10) -> None:
+        """End the broker and remove its data. Its log stays."""
+        if self._process is not None and self._process.running:
+            self._process.terminate()
+            self._process.wait(timeout_s)
+        shutil.rmtree(self.folder, ignore_errors=True)
