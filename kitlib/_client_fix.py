@@ -1,0 +1,30 @@
+"""One correction of kafka-python 3.0.12, without which a consumer can stop for ever.
+
+The leader of a group joins again when it sees new partitions. If a `poll` times out just after the
+broker has answered that join, and before the assignment arrives, the client's two snapshots of the
+partitions agree again: `need_rejoin` says no, nobody collects the join that is under way, and the
+consumer owns nothing and sends no heartbeats from then on. The shorter the polls, the likelier.
+Here a join under way counts as needed until it is collected. Nothing else of the client changes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kafka.coordinator.consumer import ConsumerCoordinator
+
+
+def apply() -> None:
+    """Correct the consumers of this process, those that exist as well; twice is harmless."""
+    original = ConsumerCoordinator.need_rejoin
+    if hasattr(original, "corrected"):
+        return
+
+    def need_rejoin(self: Any) -> bool:
+        under_way = getattr(self, "_join_task", None) is not None
+        if under_way and self._subscription.partitions_auto_assigned():
+            return True
+        return bool(original(self))
+
+    need_rejoin.corrected = True  # type: ignore[attr-defined]
+    ConsumerCoordinator.need_rejoin = need_rejoin
