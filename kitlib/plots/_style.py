@@ -1,0 +1,205 @@
+"""How all pictures look: one palette, one set of sizes, direct labels, and the words for each.
+
+Nothing here is set for the whole of matplotlib: a picture leaves the settings of the notebook as
+they were. This module reads no journal.
+"""
+
+from __future__ import annotations
+
+import functools
+import textwrap
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, ParamSpec
+from weakref import WeakKeyDictionary
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+from matplotlib.transforms import Transform
+from numpy.typing import ArrayLike
+
+from kitlib.errors import KitError
+
+# Any two differ by 17 or more (CIE 1976) to the usual and to each of three colour-blind eyes.
+PALETTE = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#322768", "#631303",
+    "#9938FA", "#A34F3E", "#FB60FB", "#682747", "#BCA94E", "#B30505",
+)  # fmt: skip
+INK, QUIET, BAND, PAPER = "#222222", "#666666", "#EFEFEC", "#FDFDFC"
+STYLE: Any = {
+    "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 10,
+    "figure.dpi": 100, "figure.facecolor": PAPER, "text.color": INK,
+    "text.parse_math": False,  # a key may hold a dollar sign
+}  # fmt: skip
+P = ParamSpec("P")
+_said: WeakKeyDictionary[Axes, str] = WeakKeyDictionary()
+
+
+def styled(draw: Callable[P, Axes]) -> Callable[P, Axes]:
+    """Let a function draw in the style of the kit, which ends with it."""
+
+    @functools.wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Axes:
+        # A notebook's backend is chosen with the first figure, and switches "interactive" on: were
+        # that inside the context, its end would switch it off, and later pictures would not show.
+        plt.install_repl_displayhook()
+        with plt.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+def describe(ax: Axes) -> str:
+    """What a picture of the kit shows, in a sentence or two; for those who cannot see it.
+
+    Raises KitError if the kit did not draw this one.
+    """
+    if ax not in _said:
+        raise KitError(
+            what="There are no words for this picture.",
+            why="It was not drawn by one of the plot functions of the kit.",
+            fix="Write ax = kit.plot_order(journal) and then kit.describe(ax).",
+        )
+    return _said[ax]
+
+
+def say(ax: Axes, sentence: str) -> Axes:
+    _said[ax] = sentence
+    return ax
+
+
+def colour(partition: int) -> str:
+    """The colour of a partition; from the thirteenth on they come again, and labels tell."""
+    return PALETTE[partition % len(PALETTE)]
+
+
+def tint(partition: int) -> str:
+    """The same colour, light enough for dark text on it."""
+    red, green, blue = (0.4 * part + 0.6 for part in to_rgb(colour(partition)))
+    return to_hex((red, green, blue))
+
+
+def plain(text: object, limit: int = 24) -> str:
+    """Text for a label: on one line, and with its middle left out if it is long."""
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
+    half = (limit - 1) // 2
+    return shown if len(shown) <= limit else f"{shown[:half]}…{shown[-half:]}"
+
+
+def canvas(ax: Axes | None, height: float) -> Axes:
+    """The axes to draw on, by default new ones, 800 pixels wide and `height` inches high."""
+    if ax is None:
+        _, ax = plt.subplots(figsize=(8, min(max(height, 2), 14)), layout="constrained")
+    ax.set_facecolor(PAPER)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.spines["bottom"].set_color(QUIET)
+    ax.tick_params(labelsize=9, labelcolor=INK, color=QUIET)
+    ax.tick_params(axis="y", length=0)
+    return ax
+
+
+def title(ax: Axes, text: str, levels: int = 0) -> None:
+    """A title on the left, above so many lines of marks."""
+    # Not wrap=True, for which matplotlib reads dollar signs as formulas.
+    lines = "\n".join(
+        textwrap.fill(line, max(int(room(ax)[0] / 5.4), 20)) for line in text.split("\n")
+    )
+    ax.set_title(lines, loc="left", fontsize=11, color=INK, pad=8 + 13 * levels, parse_math=False)
+
+
+def note(
+    ax: Axes, text: str, xy: tuple[float, float], shift: tuple[float, float],
+    within: Transform | str = "data", **how: Any,
+) -> None:  # fmt: skip
+    """A text beside a place, so many points from it."""
+    how = {"fontsize": 9, "va": "center", "zorder": 5, "color": INK, **how}
+    ax.annotate(text, xy, shift, within, "offset points", annotation_clip=False, **how)
+
+
+def lanes(ax: Axes, labels: Sequence[str]) -> None:
+    """One lane for each label, the first at the top."""
+    ax.set_ylim(len(labels) - 0.4, -0.6)
+    ax.set_yticks(range(len(labels)), labels, parse_math=False)
+
+
+def partition_labels(found: Sequence[tuple[str, int]]) -> list[str]:
+    """What to call each topic and partition; the topic is named only if there are several."""
+    one = len({topic for topic, _ in found}) == 1
+    return [f"partition {n}" if one else f"{plain(topic)} {n}" for topic, n in found]
+
+
+def empty(ax: Axes, sentence: str) -> Axes:
+    """A plot of nothing, that says so."""
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.spines["bottom"].set_visible(False)
+    words = textwrap.fill(sentence, 70)
+    ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", color=INK)
+    return say(ax, sentence)
+
+
+def whole_numbers(ax: Axes, label: str) -> None:
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    ax.set_xlabel(label, fontsize=9, color=QUIET)
+
+
+class Clock:
+    """Makes the x axis one of time and turns times into its numbers, in a unit that fits."""
+
+    def __init__(self, ax: Axes, times: Sequence[float] | np.ndarray) -> None:
+        self.start, self.end = float(np.min(times)), float(np.max(times))
+        self.span_s = self.end - self.start
+        units = ((2, 1000, "milliseconds"), (300, 1, "seconds"), (18000, 1 / 60, "minutes"))
+        fits = [(scale, unit) for limit, scale, unit in units if self.span_s < limit]
+        self.scale, self.unit = fits[0] if fits else (1 / 3600, "hours")
+        width = self.span_s * self.scale or 1.0
+        ax.set_xlim(-0.02 * width, 1.02 * width)
+        since = f"{self.unit} since {datetime.fromtimestamp(self.start, UTC):%H:%M:%S} UTC"
+        ax.set_xlabel(since, fontsize=9, color=QUIET)
+
+    def __call__(self, times: ArrayLike) -> np.ndarray:
+        return (np.asarray(times, float) - self.start) * self.scale
+
+
+def room(ax: Axes) -> tuple[float, float]:
+    """About how wide and high the axes are, in points."""
+    box, dpi = ax.get_window_extent(), ax.figure.dpi
+    return max(float(box.width) / dpi * 72, 1.0), max(float(box.height) / dpi * 72, 1.0)
+
+
+def points(ax: Axes, length: float) -> float:
+    """About how many points a length on the x axis is."""
+    return length / float(np.ptp(ax.get_xlim())) * room(ax)[0]
+
+
+def width(text: str) -> float:
+    """About how wide a label is, in points."""
+    return 5.6 * len(text)
+
+
+def marks(ax: Axes, clock: Clock, found: Sequence[tuple[float, str]]) -> tuple[str, int]:
+    """A vertical line at each time, its text above the axes. Returns the words, and the levels."""
+    ends: list[float] = []  # where the last text on each level ends, in points
+    words = ""
+    for time, text in sorted(found):
+        if clock.start <= time <= clock.end:
+            x = float(clock(time))
+            words += f" {text[0].upper()}{text[1:]} at {x:.1f} {clock.unit}."
+            at = points(ax, x)
+            level = next((n for n, end in enumerate(ends) if end < at), len(ends))
+            ends[level : level + 1] = [at + width(text) + 8]
+            ax.axvline(x, color=INK, lw=1, ls=(0, (2, 2)), zorder=1)
+            note(ax, text, (x, 1), (-2, 3 + 13 * level), ax.get_xaxis_transform(), va="bottom")
+    return words, len(ends)
+
+
+def spread(values: Sequence[float], gap: float) -> np.ndarray:
+    """The values, moved up as little as needed so that they are `gap` apart."""
+    moved, last = np.asarray(values, float).copy(), -np.inf
+    for one in np.argsort(values, kind="stable"):
+        last = moved[one] = max(moved[one], last + gap)
+    return moved

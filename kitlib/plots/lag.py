@@ -1,0 +1,72 @@
+"""How far each partition of a group is behind, over time, and when the group was rebalanced.
+
+Drawn from "lag" rows, which somebody measured; the lines join the measurements.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
+from kitlib._identity import listed
+from kitlib.journal import Journal
+
+from . import _read, _style
+from ._style import BAND, QUIET, colour, plain, styled
+from .ownership import departures, moments
+
+
+@styled
+def plot_lag(
+    journal: Journal | pd.DataFrame, ax: Axes | None = None, group: str | None = None
+) -> Axes:
+    """Draw the lag of each partition over time, in records, with the group's rebalances.
+
+    group: needed if lag was measured for several. Raises KitError if it is missing then.
+    """
+    rows = _read.rows(journal, ("lag", "assigned", "revoked", "closed", "killed"))
+    group = _read.only_group(rows, ("lag",), group)
+    lines: dict[tuple[str, int], list[tuple[float, int]]] = defaultdict(list)
+    for row in rows:
+        lag = (row.detail or {}).get("lag")
+        if row.kind == "lag" and (row.group or "") == group and lag is not None:
+            lines[row.topic or "", row.partition or 0].append((row.time, lag))
+    ax = _style.canvas(ax, 3.8)
+    if not lines:
+        of = f" of group {plain(group)}" if group else ""
+        return _style.empty(ax, f"This journal holds no measurements of lag{of}.")
+    clock = _style.Clock(ax, [time for line in lines.values() for time, _ in line])
+    peaks = {lane: max(lag for _, lag in line) for lane, line in lines.items()}
+    ax.set_ylim(0, max(peaks.values()) * 1.08 or 1)
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    ax.grid(axis="y", color=BAND)
+    ax.set_axisbelow(True)
+    ax.set_ylabel("records behind", fontsize=9, color=QUIET)
+    lanes = sorted(lines)
+    names = _style.partition_labels(lanes)
+    gap = ax.get_ylim()[1] * 13 / _style.room(ax)[1]
+    heights = _style.spread([lines[lane][-1][1] for lane in lanes], gap)
+    story = []
+    for lane, name, height in zip(lanes, names, heights, strict=True):
+        times, lags = zip(*lines[lane], strict=True)
+        ax.plot(clock(times), lags, "o-", color=colour(lane[1]), lw=2, ms=3, label=name)
+        ax.annotate(f"{name}: {lags[-1]:,}", (float(clock(times[-1])), lags[-1]), (1.03, height),
+            textcoords=ax.get_yaxis_transform(), va="center", fontsize=9, annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": colour(lane[1]), "relpos": (0, 0.5),
+                        "shrinkA": 1, "shrinkB": 2})  # fmt: skip
+        story.append(f"{name} goes from {lags[0]:,} to {lags[-1]:,} (at most {peaks[lane]:,})")
+    changes = [r for r in rows if r.kind in ("assigned", "revoked") and (r.group or "") == group]
+    joint = moments([row.time for row in changes], max(0.5, clock.span_s / 50))
+    gone = departures(rows, {row.actor for row in changes}, ("closed", "killed"))
+    marked, levels = _style.marks(ax, clock, [(time, "rebalance") for time in joint] + gone)
+    headline = f"Lag of group {plain(group)}"
+    highest = max(lanes, key=lambda lane: peaks[lane])
+    where = f"at most {peaks[highest]:,}, in {names[lanes.index(highest)]}"
+    _style.title(ax, f"{headline}: {where}", levels)
+    return _style.say(
+        ax, f"{headline} over {clock.span_s:.1f} s, in records: {listed(story, 16)}.{marked}"
+    )
