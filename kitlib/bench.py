@@ -1,0 +1,199 @@
+"""Measures the kit. `start`: how long until a broker takes its first record, and what it weighs.
+
+Every figure is a median of several runs with its spread, and is compared with the stock way in the
+same run, the two ways alternating. Targets stand beside the figures; nothing passes or fails here.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from ._process import Guarded
+from .broker import parts
+from .broker.handle import Broker
+from .broker.node import _READY
+from .errors import KitError
+
+# The JVM flags of the scripts that come with Apache Kafka 4, less those of JMX.
+_STOCK_JVM = (
+    "-Xmx1G", "-Xms1G", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",
+    "-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent",
+    "-Djava.awt.headless=true",
+)  # fmt: skip
+# The settings file that comes with Apache Kafka 4, on ports that the system chooses.
+_STOCK_SETTINGS = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.bootstrap.servers=127.0.0.1:0
+listeners=PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0
+inter.broker.listener.name=PLAINTEXT
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+num.network.threads=3
+num.io.threads=8
+num.partitions=1
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+"""
+
+
+def first_record(address: str) -> None:
+    """Make a topic and wait for the acknowledgement of one record."""
+    from kafka import KafkaProducer
+    from kafka.admin import KafkaAdminClient
+
+    admin = KafkaAdminClient(bootstrap_servers=address)
+    admin.create_topics({"first": {"num_partitions": 1}}, wait_for_metadata=True)
+    # The client asks for a new topic's leader 100 ms after its first question, whatever the broker.
+    producer = KafkaProducer(bootstrap_servers=address, retry_backoff_ms=1)
+    producer.send("first", b"x").get(60)
+    producer.close()
+    admin.close()
+
+
+def _ours() -> tuple[float, float]:
+    """Seconds and resident megabytes of the embedded broker."""
+    begin = time.perf_counter()
+    with Broker() as broker:
+        first_record(broker.bootstrap_servers)
+        seconds = time.perf_counter() - begin
+        return seconds, psutil.Process(broker.node.process.pid).memory_info().rss / 1e6
+
+
+def _stock() -> tuple[float, float]:
+    """Seconds and resident megabytes of the stock way: format, then start."""
+    found = parts.parts()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        config, log = folder / "server.properties", folder / "log"
+        config.write_text(f"{_STOCK_SETTINGS}log.dirs={(folder / 'data').as_posix()}\n", "utf-8")
+        log4j = folder / "log4j2.properties"
+        log4j.write_text(
+            "appender.c.type=Console\nappender.c.name=c\nappender.c.layout.type=PatternLayout\n"
+            "appender.c.layout.pattern=%m%n\nrootLogger.level=info\n"
+            "rootLogger.appenderRef.c.ref=c\n",
+            "utf-8",
+        )
+        java = [str(found.java), *_STOCK_JVM, f"-Dlog4j2.configurationFile={log4j.as_uri()}"]
+        java += ["-cp", found.class_path]
+        begin = time.perf_counter()
+        subprocess.run(
+            [*java, "kafka.tools.StorageTool", "format", "--standalone", "-t", parts.CLUSTER_ID,
+             "-c", str(config)],
+            check=True, capture_output=True,
+        )  # fmt: skip
+        process = Guarded([*java, "kafka.Kafka", str(config)], log=log)
+        try:
+            port = ""
+            while not port:
+                text = log.read_text("utf-8", "replace") if log.exists() else ""
+                if _READY in text:
+                    port = text.rsplit("PLAINTEXT: resolved ephemeral port to ", 1)[1].split()[0]
+                elif not process.running:
+                    raise KitError("The stock way did not start", text[-500:])
+                time.sleep(0.01)
+            first_record(f"127.0.0.1:{port}")
+            seconds = time.perf_counter() - begin
+            return seconds, psutil.Process(process.pid).memory_info().rss / 1e6
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _cold() -> float:
+    """Seconds from a fresh clone with empty caches to the first acknowledged record."""
+    root = Path(__file__).parent.parent
+    scratch = Path(tempfile.mkdtemp(prefix="kit-cold-"))
+    try:
+        env = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
+        env |= {
+            "KIT_CACHE_DIR": str(scratch / "cache"),
+            "UV_CACHE_DIR": str(scratch / "uv"),
+            "PIP_CACHE_DIR": str(scratch / "pip"),
+        }
+        begin = time.perf_counter()
+        clone = scratch / "clone"
+        subprocess.run(["git", "clone", "-q", str(root), str(clone)], check=True)
+        python = getattr(sys, "_base_executable", sys.executable)
+        for arguments in (["kit", "--help"], ["kit", "doctor"]):
+            subprocess.run(
+                [python, *arguments], cwd=clone, env=env, check=True, capture_output=True
+            )
+        return time.perf_counter() - begin
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _row(what: str, unit: str, values: list[float], target: float, smaller: bool) -> dict[str, Any]:
+    median = statistics.median(values)
+    return {
+        "what": what,
+        "unit": unit,
+        "median": median,
+        "min": min(values),
+        "max": max(values),
+        "target": target,
+        "smaller_is_better": smaller,
+        "met": median <= target if smaller else median >= target,
+        "values": values,
+    }
+
+
+def start(runs: int = 10, *, cold: bool = False) -> dict[str, Any]:
+    """Measure the start; returns {"rows": [...], "runs": int, "machine": str}.
+
+    runs: measured starts of each way, after one of each that is not counted.
+    """
+    if runs < 1:
+        raise KitError("At least one run is needed", f"--runs is {runs}", "Give 10 or more.")
+    ways: list[Callable[[], tuple[float, float]]] = [_ours, _stock]
+    for way in ways:
+        way()
+    measured = [[way() for way in ways] for _ in range(runs)]
+    ours, stock = ([run[i] for run in measured] for i in (0, 1))
+    rows = [
+        _row("embedded: start to first acknowledged record", "s", [s for s, _ in ours], 1.0, True),
+        _row("stock way: the same", "s", [s for s, _ in stock], float("inf"), True),
+        _row("times faster", "x", [b[0] / a[0] for a, b in measured], 4.0, False),
+        _row("embedded: resident memory", "MB", [m for _, m in ours], 180.0, True),
+        _row("stock way: resident memory", "MB", [m for _, m in stock], float("inf"), True),
+    ]
+    for row in rows:
+        if row["target"] == float("inf"):
+            row["target"] = row["met"] = None
+    if cold:
+        rows.append(_row("cold: clone to first acknowledged record", "s", [_cold()], 60.0, True))
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    return {
+        "rows": rows,
+        "runs": runs,
+        "machine": f"{machine}, Python {platform.python_version()}, Kafka {parts.KAFKA_VERSION}",
+    }
+
+
+def cells_of_table(row: dict[str, Any]) -> tuple[str, ...]:
+    """A row of the table, as text."""
+
+    def number(value: float) -> str:
+        return f"{value:.0f} {row['unit']}" if value >= 100 else f"{value:.2f} {row['unit']}"
+
+    target = "" if row["target"] is None else number(row["target"])
+    sign = "" if not target else ("at most " if row["smaller_is_better"] else "at least ")
+    met = {True: "yes", False: "no", None: ""}[row["met"]]
+    return (
+        row["what"], number(row["median"]), number(row["min"]), number(row["max"]),
+        sign + target, met,
+    )  # fmt: skip

@@ -1,0 +1,214 @@
+"""The command line: `kit lab, run, test, broker, doctor, bench, reset`.
+
+Each command parses its options, calls the room that does the work and prints what that says. The
+launcher `kit` at the root of the repository comes before it; see there for the set-up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from .broker import parts, prepare, sweep
+from .errors import KitError
+
+ROOT = Path(__file__).parent.parent
+console = Console(highlight=False)
+
+_PASS_ON = {
+    "ignore_unknown_options": True,
+    "allow_extra_args": True,
+    "help_option_names": ["--help"],
+}
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Learn Apache Kafka on a real broker, in notebooks."""
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[parts.Progress]:
+    """Progress bars in a terminal, plain lines elsewhere."""
+    if not console.is_terminal:
+        yield prepare.say
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=console) as bars:
+        tasks = {}
+
+        def show(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = bars.add_task(step, total=total)
+            bars.update(tasks[step], completed=done, total=total)
+
+        yield show
+
+
+def _prepare() -> None:
+    with _progress() as show:
+        prepare.prepare(show)
+    sweep.sweep()
+
+
+@cli.command(context_settings=_PASS_ON)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def lab(arguments: tuple[str, ...]) -> None:
+    """Open JupyterLab with the lessons; further arguments go to JupyterLab."""
+    _prepare()
+    settings = Path(sys.prefix) / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    # JupyterLab would look for news and updates on the network at every start.
+    news = {"fetchNews": "false", "checkForUpdates": False}
+    settings.write_text(json.dumps({"@jupyterlab/apputils-extension:notification": news}), "utf-8")
+    command = [
+        sys.executable, "-m", "jupyterlab",
+        f"--ServerApp.root_dir={ROOT}",
+        "--ServerApp.ip=127.0.0.1",
+        "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb",
+        "--LabApp.extension_manager=readonly",
+    ]  # fmt: skip
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")  # in a container root is often the only user
+    command += arguments
+    if sys.platform == "win32":
+        raise SystemExit(subprocess.call(command))
+    os.execv(sys.executable, command)
+
+
+@cli.command()
+@click.argument("lessons", nargs=-1)
+@click.option("--output", type=click.Path(path_type=Path), help="Keep the executed notebooks here.")
+@click.option("--solutions", is_flag=True, help="Fill in the solutions of the exercises first.")
+def run(lessons: tuple[str, ...], output: Path | None, solutions: bool) -> None:
+    """Execute lessons (all, or those whose numbers are given) and sum up."""
+    from . import course
+
+    _prepare()
+    results = []
+    for path in course.find(lessons):
+        console.print(f"{path.stem} ...")
+        results.append(course.execute(path, output=output, solutions=solutions))
+        console.print(results[-1].line())
+    table = Table("lesson", "cells", "claims asserted", "exercises", "seconds", "result")
+    for one in results:
+        table.add_row(*one.cells_of_table())
+    console.print(table)
+    raise SystemExit(0 if all(one.passed for one in results) else 1)
+
+
+@cli.command(context_settings=_PASS_ON)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def test(arguments: tuple[str, ...]) -> None:
+    """Run all tests; further arguments go to pytest."""
+    _prepare()
+    status = 0
+    if not arguments:
+        for tool in (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]):
+            console.print(" ".join(tool))
+            status |= subprocess.call([sys.executable, "-m", *tool], cwd=ROOT)
+    status |= subprocess.call([sys.executable, "-m", "pytest", *arguments], cwd=ROOT)
+    raise SystemExit(status)
+
+
+@cli.command()
+def broker() -> None:
+    """Run a broker in the foreground for other tools; Ctrl-C ends it."""
+    from .broker.handle import Broker
+
+    _prepare()
+    with Broker() as running, contextlib.suppress(KeyboardInterrupt):
+        console.print(f"Apache Kafka {running.version} at {running.bootstrap_servers}")
+        console.print(f"log: {running.log}\nCtrl-C ends it; its topics go with it.", soft_wrap=True)
+        status = running.node.process.wait()
+        raise KitError(f"The broker has ended with status {status}", running.node.reason())
+    console.print("The broker has ended.")
+
+
+@cli.command()
+def doctor() -> None:
+    """Check what a lesson needs; one line a check, one fix a failure."""
+    from . import doctor as checks
+
+    failed = 0
+    for check in checks.run():
+        console.print(
+            f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.found}", soft_wrap=True
+        )
+        if not check.ok:
+            failed += 1
+            console.print(f"     -> {check.fix}", soft_wrap=True)
+    raise SystemExit(1 if failed else 0)
+
+
+@cli.group()
+def bench() -> None:
+    """Measure the kit."""
+
+
+@bench.command()
+@click.option("--runs", default=10, show_default=True, help="Measured starts of each way.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in place of the table.")
+@click.option(
+    "--cold", is_flag=True, help="Also a fresh clone with empty caches, in a scratch folder."
+)
+def start(runs: int, as_json: bool, cold: bool) -> None:
+    """Time from Broker().start() to the first acknowledged record, against the stock way."""
+    from . import bench as measure
+
+    if not as_json:
+        _prepare()
+    else:
+        prepare.prepare(lambda step, done, total: None)
+    result = measure.start(runs, cold=cold)
+    if as_json:
+        click.echo(json.dumps(result, indent=2))
+        return
+    table = Table("what", "median", "fastest", "slowest", "target", "met")
+    for row in result["rows"]:
+        table.add_row(*measure.cells_of_table(row))
+    console.print(table)
+    console.print(f"{result['runs']} runs each, alternating; {result['machine']}", soft_wrap=True)
+
+
+@cli.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def reset(yes: bool) -> None:
+    """Remove the kit's caches, logs and stale runs; the next command makes them anew."""
+    folder = parts.cache_folder()
+    swept = sweep.sweep()
+    console.print(f"Stale runs removed: {len(swept)}")
+    if not folder.exists():
+        console.print("There is no cache to remove.")
+        return
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) // 10**6
+    running = [path for path in (folder / "runs").glob("*")]
+    if running:
+        raise KitError(
+            f"{len(running)} broker(s) of this kit are running",
+            "Their data lies in the folder that would be removed",
+            "Close the notebooks first, then run `./kit reset` again.",
+        )
+    if yes or click.confirm(f"Remove {folder} ({size} MB)?"):
+        shutil.rmtree(folder)
+        console.print("Removed. The next `./kit lab` fetches and makes the parts again.")
+
+
+def main() -> None:
+    """Run the command line; a `KitError` is printed as the sentences that it is."""
+    try:
+        cli(prog_name="kit")
+    except KitError as error:
+        click.echo(f"kit: {error}", err=True)
+        raise SystemExit(1) from None

@@ -1,0 +1,185 @@
+"""The commands as a person runs them: broker, doctor, run, bench, reset, lab."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+from kafka import KafkaProducer
+from kafka.admin import KafkaAdminClient
+
+from kitlib import course
+from kitlib.broker import parts, sweep
+from kitlib.broker.handle import Broker
+from kitlib.errors import KitError
+
+ROOT = Path(__file__).parent.parent
+
+
+def kit(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "kitlib", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "200", **env},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def test_doctor_checks_and_says_how_to_mend(kafka: Broker, tmp_path: Path) -> None:
+    well = kit("doctor")
+    assert well.returncode == 0, well.stdout
+    assert well.stdout.count("ok ") == 6
+    assert "sent, stored, read back" in well.stdout
+    unwell = kit("doctor", KIT_CACHE_DIR=str(tmp_path), KIT_MAVEN_URL="http://127.0.0.1:1")
+    assert unwell.returncode == 1
+    assert "FAIL jars" in unwell.stdout
+    assert "Check the network" in unwell.stdout
+    assert "Traceback" not in unwell.stdout + unwell.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_broker_serves_other_tools_until_ctrl_c(kafka: Broker) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kitlib", "broker"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if found := re.search(r"Apache Kafka 4\.4\.0 at (\S+)", line):
+            break
+    admin = KafkaAdminClient(bootstrap_servers=found[1])
+    admin.create_topics({"other": {"num_partitions": 1}}, wait_for_metadata=True)
+    admin.close()
+    with KafkaProducer(bootstrap_servers=found[1]) as producer:
+        assert producer.send("other", b"x").get(30).offset == 0
+    process.send_signal(signal.SIGINT)
+    rest = process.stdout.read()
+    assert process.wait(20) == 0
+    assert "The broker has ended" in rest
+
+
+def test_run_counts_claims_and_reports_a_failure(tmp_path: Path) -> None:
+    def lesson(name: str, *cells: str) -> Path:
+        path = tmp_path / name
+        nbformat.write(
+            nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells]), path
+        )
+        return path
+
+    good = course.execute(lesson("90_good.ipynb", "x = 1", "assert x == 1\nassert x"))
+    assert (good.passed, good.cells, good.claims) == (True, 2, 2)
+    bad = course.execute(lesson("91_bad.ipynb", "assert 1 == 2, 'one is not two'"))
+    assert not bad.passed
+    assert "one is not two" in bad.problem
+    with pytest.raises(KitError, match="no lesson 77"):
+        course.find(["77"])
+
+
+def test_bench_start_measures_both_ways(kafka: Broker) -> None:
+    ran = kit("bench", "start", "--runs", "1", "--json")
+    assert ran.returncode == 0, ran.stderr
+    rows = {row["what"]: row for row in json.loads(ran.stdout)["rows"]}
+    ours = rows["embedded: start to first acknowledged record"]
+    assert len(ours["values"]) == 1
+    assert ours["median"] > 0
+    assert ours["target"] == 1.0
+    refused = kit("bench", "start", "--runs", "0")
+    assert refused.returncode == 1
+    assert "At least one run" in refused.stderr
+
+
+def test_reset_asks_refuses_while_a_broker_runs_and_removes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kafka: Broker
+) -> None:
+    cache = tmp_path / "cache"
+    (cache / "jars").mkdir(parents=True)
+    (cache / "jars" / "x.jar").write_bytes(b"x")
+    (cache / "runs" / "1-busy").mkdir(parents=True)
+    sweep_note = cache / "runs" / "1-busy"
+    sweep.note(sweep_note, os.getpid(), os.getpid())
+    refused = kit("reset", "--yes", KIT_CACHE_DIR=str(cache))
+    assert refused.returncode == 1
+    assert "Close the notebooks first" in refused.stderr
+    (sweep_note / "run.json").write_text("[[999999999, 1.0], [999999999, 1.0]]")
+    unsure = kit("reset", KIT_CACHE_DIR=str(cache))
+    assert unsure.returncode == 1
+    assert (cache / "jars" / "x.jar").exists()
+    assert not sweep_note.exists()
+    done = kit("reset", "--yes", KIT_CACHE_DIR=str(cache))
+    assert done.returncode == 0
+    assert not cache.exists()
+
+
+def test_a_stale_run_is_swept_and_its_broker_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KIT_CACHE_DIR", str(tmp_path))
+    orphan = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    stale, busy = tmp_path / "runs" / "a", tmp_path / "runs" / "b"
+    for folder in (stale, busy):
+        folder.mkdir(parents=True)
+    sweep.note(busy, os.getpid(), orphan.pid)
+    born = psutil.Process(orphan.pid).create_time()
+    (stale / "run.json").write_text(json.dumps([[999999999, 1.0], [orphan.pid, born]]))
+    try:
+        assert sweep.sweep() == [stale]
+        assert not psutil.pid_exists(orphan.pid)
+        assert busy.exists()
+    finally:
+        orphan.kill()
+        orphan.wait()
+
+
+def test_lab_serves_on_loopback_with_a_token_and_ends(kafka: Broker, tmp_path: Path) -> None:
+    log = (tmp_path / "lab.log").open("w+")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kitlib", "lab", "--no-browser", "--port", "0"],
+        cwd=ROOT,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime")},
+    )
+    try:
+        deadline = time.monotonic() + 60
+        servers: list[Path] = []
+        while not servers and time.monotonic() < deadline and process.poll() is None:
+            servers = list((tmp_path / "runtime").glob("jpserver-*.json"))
+            time.sleep(0.05)
+        server = json.loads(servers[0].read_text("utf-8"))
+        assert server["token"]
+        assert Path(server["root_dir"]) == ROOT
+        with urllib.request.urlopen(f"{server['url']}api/status?token={server['token']}") as reply:
+            assert json.load(reply)["kernels"] == 0
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(f"{server['url']}api/contents")
+        listening = {
+            connection.laddr.ip
+            for connection in psutil.Process(process.pid).net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN
+        }
+        assert listening == {"127.0.0.1"}
+    finally:
+        process.terminate()
+        process.wait(30)
+        log.close()
+
+
+def test_the_cache_lies_where_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KIT_CACHE_DIR", str(tmp_path))
+    assert parts.cache_folder() == tmp_path
+    assert all(tmp_path in jar.parents for jar in parts.parts().jars)
