@@ -169,12 +169,14 @@ class Kafka:
     def read(self, topic: str) -> Journal:
         """Read what is on the log of a topic now; a "stored" row per record, in log order.
 
-        It reads as an outsider, without a group, and commits nothing. Headers are in the detail.
-        Raises KitError when there is no such topic.
+        It reads as an outsider, without a group, and commits nothing. In the detail are "headers",
+        if there are any, and "producer_id", "producer_epoch" and "sequence", which are -1 for a
+        producer that is not idempotent. Raises KitError when there is no such topic.
         """
         from kafka import KafkaConsumer, TopicPartition
 
         from ..journal import Journal, Row, text
+        from ._batches import origins
 
         rows: list[Row] = []
         with contextlib.closing(
@@ -195,12 +197,17 @@ class Kafka:
             consumer.assign(assigned)
             consumer.seek_to_beginning(*assigned)
             ends = consumer.end_offsets(assigned)
+            origin_of = origins(consumer)
             while any(consumer.position(part) < end for part, end in ends.items()):
                 for batch in consumer.poll(timeout_ms=500).values():
                     for record in batch:
                         if record.offset >= ends[TopicPartition(topic, record.partition)]:
                             continue
-                        headers = {name: text(value) for name, value in record.headers}
+                        detail: dict[str, Any] = {}
+                        if record.headers:
+                            detail["headers"] = {n: text(value) for n, value in record.headers}
+                        place = (topic, record.partition, record.offset)
+                        detail |= origin_of.pop(place, {})
                         rows.append(
                             Row(
                                 time=record.timestamp / 1000,
@@ -211,7 +218,7 @@ class Kafka:
                                 offset=record.offset,
                                 key=text(record.key),
                                 value=text(record.value),
-                                detail={"headers": headers} if headers else None,
+                                detail=detail or None,
                             )
                         )
         rows.sort(key=lambda row: (row.partition, row.offset))

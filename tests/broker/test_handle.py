@@ -42,7 +42,7 @@ def test_reading_gives_every_record_in_log_order_with_its_headers(kafka: Broker)
         (p, o) for p in (0, 1) for o in range(5)
     ]
     assert [row.value for row in rows] == list("0246813579")
-    assert rows[0].detail == {"headers": {"why": "\\xff"}}
+    assert rows[0].detail is not None and rows[0].detail["headers"] == {"why": "\\xff"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,53 @@
+"""Which producer wrote a record: producer id, epoch and sequence number.
+
+Kafka keeps them once for a batch, and kafka-python's ConsumerRecord leaves them out. They are read
+here while one consumer unpacks its batches; nothing else of it changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+NOT_NUMBERED = -1
+_SEQUENCES = 2**31  # after the highest sequence number comes 0
+
+
+class _Opened:
+    """A fetched piece of a log that remembers which of its batches is being read."""
+
+    def __init__(self, records: Any) -> None:
+        self._records = records
+        self.batch: Any = None
+
+    def next_batch(self) -> Any:
+        self.batch = self._records.next_batch()
+        return self.batch
+
+
+def origins(consumer: Any) -> dict[tuple[str, int, int], dict[str, int]]:
+    """The origin of each record that this consumer reads from now on; filled while it polls.
+
+    By topic, partition and offset: "producer_id", "producer_epoch" and "sequence", as they are on
+    the log: -1 for a producer that was not idempotent.
+    """
+    found: dict[tuple[str, int, int], dict[str, int]] = {}
+
+    class PartitionRecords(consumer._fetcher.PartitionRecords):
+        def _unpack_records(self, tp: Any, records: Any, *how: Any) -> Iterator[Any]:
+            opened = _Opened(records)
+            for record in super()._unpack_records(tp, opened, *how):
+                batch = opened.batch
+                if batch.magic >= 2:  # older batches know of no producers
+                    number = batch.base_sequence
+                    if number != NOT_NUMBERED:
+                        number = (number + record.offset - batch.base_offset) % _SEQUENCES
+                    found[(record.topic, record.partition, record.offset)] = {
+                        "producer_id": batch.producer_id,
+                        "producer_epoch": batch.producer_epoch,
+                        "sequence": number,
+                    }
+                yield record
+
+    consumer._fetcher.PartitionRecords = PartitionRecords
+    return found
