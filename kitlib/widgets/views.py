@@ -11,6 +11,7 @@ import contextlib
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakValueDictionary
@@ -59,6 +60,17 @@ class _Timeline(anywidget.AnyWidget):
             )
         self._journal = journal
         super().__init__(uid=uuid.uuid4().hex, **traits)
+
+    def __repr__(self) -> str:
+        return str(self.words)
+
+    def _page(self) -> str:
+        """What stands on a page without a kernel, such as the rendered site."""
+        return f"<p>{escape(self.words)}. It moves while a notebook runs.</p>"
+
+    def _repr_mimebundle_(self, **how: Any) -> Any:
+        data, metadata = super()._repr_mimebundle_(**how) or ({}, {})
+        return {**data, "text/html": self._page()}, metadata
 
 
 class _Live(_Timeline):
@@ -225,6 +237,14 @@ class Replay(_Timeline):
     def frame(self) -> pd.DataFrame:
         """The rows of the journal, as `Journal.to_frame` gives them."""
         return self._journal.to_frame()
+
+    def _page(self) -> str:
+        """All that timeline.js needs, for a page without a kernel."""
+        names = ("uid", "panels", "title", "words", "recording", "highlight")
+        traits = msgspec.json.encode({name: getattr(self, name) for name in names}).decode()
+        data = traits.replace("<", "\\u003c")  # "</" or "<!--" would end the script element early
+        script = f'<script type="application/json">{data}</script>'
+        return f'<div class="kit-replay"><p>{escape(self.words)}</p>{script}</div>'
 
 
 def _recorded(journal: Journal, kinds: tuple[str, ...]) -> dict[str, str]:
