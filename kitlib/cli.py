@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from .bench._table import COLUMNS, Report, machine
 from .broker import parts, prepare, sweep
 from .errors import KitError
 
@@ -157,29 +158,56 @@ def bench() -> None:
     """Measure the kit."""
 
 
+def _measured(as_json: bool, measure: Callable[[], Report]) -> None:
+    if as_json:
+        prepare.prepare(lambda step, done, total: None)
+        click.echo(json.dumps(measure().to_json(), indent=2))
+        return
+    _prepare()
+    report = measure()
+    table = Table(*COLUMNS)
+    for figure in report.figures:
+        table.add_row(*figure.cells())
+    console.print(table)
+    console.print(f"{report.how}; {machine()}", soft_wrap=True)
+
+
+_runs = click.option("--runs", default=10, show_default=True, help="How often each is measured.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON in place of the table.")
+
+
 @bench.command()
-@click.option("--runs", default=10, show_default=True, help="Measured starts of each way.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in place of the table.")
+@_runs
+@_json
 @click.option(
     "--cold", is_flag=True, help="Also a fresh clone with empty caches, in a scratch folder."
 )
 def start(runs: int, as_json: bool, cold: bool) -> None:
     """Time from Broker().start() to the first acknowledged record, against the stock way."""
-    from . import bench as measure
+    from .bench.start import start as measure
 
-    if not as_json:
-        _prepare()
-    else:
-        prepare.prepare(lambda step, done, total: None)
-    result = measure.start(runs, cold=cold)
-    if as_json:
-        click.echo(json.dumps(result, indent=2))
-        return
-    table = Table("what", "median", "fastest", "slowest", "target", "met")
-    for row in result["rows"]:
-        table.add_row(*measure.cells_of_table(row))
-    console.print(table)
-    console.print(f"{result['runs']} runs each, alternating; {result['machine']}", soft_wrap=True)
+    _measured(as_json, lambda: measure(runs, cold=cold))
+
+
+@bench.command()
+@_runs
+@_json
+def proxy(runs: int, as_json: bool) -> None:
+    """Latency and throughput through the fault proxy, against the direct way."""
+    from .bench.proxy import proxy as measure
+
+    _measured(as_json, lambda: measure(runs))
+
+
+@bench.command(name="course")
+@click.option("--runs", default=1, show_default=True, help="How often the course is executed.")
+@_json
+def course_(runs: int, as_json: bool) -> None:
+    """Seconds that each lesson takes to execute."""
+    from .bench.course import course as measure
+
+    say = (lambda line: None) if as_json else console.print
+    _measured(as_json, lambda: measure(runs, say))
 
 
 @cli.command()

@@ -101,6 +101,18 @@ def test_bench_start_measures_both_ways(kafka: Broker) -> None:
     assert "At least one run" in refused.stderr
 
 
+def test_bench_proxy_measures_both_ways_and_says_what_the_proxy_costs() -> None:
+    ran = kit("bench", "proxy", "--runs", "1", "--json")
+    assert ran.returncode == 0, ran.stderr
+    rows = {row["what"]: row for row in json.loads(ran.stdout)["rows"]}
+    direct = rows["direct: send() to acknowledgement"]["median"]
+    behind = rows["through the proxy: the same"]
+    assert direct > 0 and behind["values"]
+    share = rows["share of the direct throughput"]
+    assert share["target"] == 90.0 and share["at_least"]
+    assert rows["the proxy adds"]["unit"] == "ms"
+
+
 def test_reset_asks_refuses_while_a_broker_runs_and_removes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kafka: Broker
 ) -> None:

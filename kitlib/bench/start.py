@@ -1,30 +1,28 @@
-"""Measures the kit. `start`: how long until a broker takes its first record, and what it weighs.
+"""How long until a broker takes its first record, and what it weighs, against the stock way.
 
-Every figure is a median of several runs with its spread, and is compared with the stock way in the
-same run, the two ways alternating. Targets stand beside the figures; nothing passes or fails here.
+The two ways alternate within one run, after one start of each that is not counted.
 """
 
 from __future__ import annotations
 
 import os
-import platform
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psutil
 
-from ._process import Guarded
-from .broker import parts
-from .broker.handle import Broker
-from .broker.node import _READY
-from .errors import KitError
+from kitlib._process import Guarded
+from kitlib.broker import parts
+from kitlib.broker.handle import Broker
+from kitlib.broker.node import _READY
+from kitlib.errors import KitError
+
+from ._table import Figure, Report
 
 # The JVM flags of the scripts that come with Apache Kafka 4, less those of JMX.
 _STOCK_JVM = (
@@ -115,7 +113,7 @@ def _stock() -> tuple[float, float]:
 
 def _cold() -> float:
     """Seconds from a fresh clone with empty caches to the first acknowledged record."""
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parent.parent.parent
     scratch = Path(tempfile.mkdtemp(prefix="kit-cold-"))
     try:
         env = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
@@ -137,26 +135,8 @@ def _cold() -> float:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _row(what: str, unit: str, values: list[float], target: float, smaller: bool) -> dict[str, Any]:
-    median = statistics.median(values)
-    return {
-        "what": what,
-        "unit": unit,
-        "median": median,
-        "min": min(values),
-        "max": max(values),
-        "target": target,
-        "smaller_is_better": smaller,
-        "met": median <= target if smaller else median >= target,
-        "values": values,
-    }
-
-
-def start(runs: int = 10, *, cold: bool = False) -> dict[str, Any]:
-    """Measure the start; returns {"rows": [...], "runs": int, "machine": str}.
-
-    runs: measured starts of each way, after one of each that is not counted.
-    """
+def start(runs: int = 10, *, cold: bool = False) -> Report:
+    """Measure the start. runs: measured starts of each way. cold: also from a fresh clone."""
     if runs < 1:
         raise KitError("At least one run is needed", f"--runs is {runs}", "Give 10 or more.")
     ways: list[Callable[[], tuple[float, float]]] = [_ours, _stock]
@@ -164,36 +144,13 @@ def start(runs: int = 10, *, cold: bool = False) -> dict[str, Any]:
         way()
     measured = [[way() for way in ways] for _ in range(runs)]
     ours, stock = ([run[i] for run in measured] for i in (0, 1))
-    rows = [
-        _row("embedded: start to first acknowledged record", "s", [s for s, _ in ours], 1.0, True),
-        _row("stock way: the same", "s", [s for s, _ in stock], float("inf"), True),
-        _row("times faster", "x", [b[0] / a[0] for a, b in measured], 4.0, False),
-        _row("embedded: resident memory", "MB", [m for _, m in ours], 180.0, True),
-        _row("stock way: resident memory", "MB", [m for _, m in stock], float("inf"), True),
+    figures = [
+        Figure("embedded: start to first acknowledged record", "s", [s for s, _ in ours], 1.0),
+        Figure("stock way: the same", "s", [s for s, _ in stock]),
+        Figure("times faster", "x", [b[0] / a[0] for a, b in measured], 4.0, at_least=True),
+        Figure("embedded: resident memory", "MB", [m for _, m in ours], 180.0),
+        Figure("stock way: resident memory", "MB", [m for _, m in stock]),
     ]
-    for row in rows:
-        if row["target"] == float("inf"):
-            row["target"] = row["met"] = None
     if cold:
-        rows.append(_row("cold: clone to first acknowledged record", "s", [_cold()], 60.0, True))
-    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
-    return {
-        "rows": rows,
-        "runs": runs,
-        "machine": f"{machine}, Python {platform.python_version()}, Kafka {parts.KAFKA_VERSION}",
-    }
-
-
-def cells_of_table(row: dict[str, Any]) -> tuple[str, ...]:
-    """A row of the table, as text."""
-
-    def number(value: float) -> str:
-        return f"{value:.0f} {row['unit']}" if value >= 100 else f"{value:.2f} {row['unit']}"
-
-    target = "" if row["target"] is None else number(row["target"])
-    sign = "" if not target else ("at most " if row["smaller_is_better"] else "at least ")
-    met = {True: "yes", False: "no", None: ""}[row["met"]]
-    return (
-        row["what"], number(row["median"]), number(row["min"]), number(row["max"]),
-        sign + target, met,
-    )  # fmt: skip
+        figures.append(Figure("cold: clone to first acknowledged record", "s", [_cold()], 60.0))
+    return Report(figures, f"{runs} runs each, alternating")

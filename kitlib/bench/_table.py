@@ -1,0 +1,76 @@
+"""Figures as every benchmark gives them: runs, median and spread, the target beside them.
+
+Nothing passes or fails here: a target that is missed is said, not raised.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from kitlib.broker import parts
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What was measured, in which unit, and each value. target: at most, or with at_least at least,
+    this; None where there is none."""
+
+    what: str
+    unit: str
+    values: list[float]
+    target: float | None = None
+    at_least: bool = False
+
+    @property
+    def median(self) -> float:
+        """The middle of the values."""
+        return statistics.median(self.values)
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the median meets the target; None without one."""
+        if self.target is None:
+            return None
+        return self.median >= self.target if self.at_least else self.median <= self.target
+
+    def cells(self) -> tuple[str, ...]:
+        """A row of the table, as text."""
+        target = "" if self.target is None else self._text(self.target)
+        word = ("at least " if self.at_least else "at most ") if target else ""
+        met = {True: "yes", False: "no", None: ""}[self.met]
+        numbers = (self.median, min(self.values), max(self.values))
+        return (self.what, *map(self._text, numbers), str(len(self.values)), word + target, met)
+
+    def _text(self, value: float) -> str:
+        number = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}"
+        return f"{number} {self.unit}".rstrip()
+
+
+@dataclass(frozen=True)
+class Report:
+    """The figures of one benchmark; how: how they were taken, in a few words."""
+
+    figures: list[Figure]
+    how: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, for other programs; "rows" are the figures."""
+        rows = [
+            asdict(one)
+            | {"median": one.median, "min": min(one.values), "max": max(one.values), "met": one.met}
+            for one in self.figures
+        ]
+        return {"rows": rows, "how": self.how, "machine": machine()}
+
+
+COLUMNS = ("what", "median", "lowest", "highest", "runs", "target", "met")
+
+
+def machine() -> str:
+    """What the figures were taken on."""
+    kind = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    return f"{kind}, Python {platform.python_version()}, Kafka {parts.KAFKA_VERSION}"
