@@ -42,12 +42,15 @@ class Figure:
         target = "" if self.target is None else self._text(self.target)
         word = ("at least " if self.at_least else "at most ") if target else ""
         met = {True: "yes", False: "no", None: ""}[self.met]
-        numbers = (self.median, min(self.values), max(self.values))
-        return (self.what, *map(self._text, numbers), str(len(self.values)), word + target, met)
+        spread = f"{_number(min(self.values))} to {_number(max(self.values))}"
+        return (self.what, self._text(self.median), spread, word + target, met)
 
     def _text(self, value: float) -> str:
-        number = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}"
-        return f"{number} {self.unit}".rstrip()
+        return f"{_number(value)} {self.unit}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}"
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Report:
         return {"rows": rows, "how": self.how, "machine": machine()}
 
 
-COLUMNS = ("what", "median", "lowest", "highest", "runs", "target", "met")
+COLUMNS = ("what", "median", "spread", "target", "met")
 
 
 def machine() -> str:

@@ -65,11 +65,11 @@ def proxy(runs: int = 10) -> Report:
         return list(zip(found["direct", what], found["behind", what], strict=True))
 
     figures = [
-        Figure("direct: send() to acknowledgement", "ms", found["direct", "latency"]),
+        Figure("direct: to the acknowledgement", "ms", found["direct", "latency"]),
         Figure("through the proxy: the same", "ms", found["behind", "latency"]),
         Figure("the proxy adds", "ms", [b - a for a, b in both("latency")], 0.3),
-        Figure("direct: acknowledged", "records/s", found["direct", "throughput"]),
-        Figure("through the proxy: the same", "records/s", found["behind", "throughput"]),
+        Figure("direct: throughput", "rec/s", found["direct", "throughput"]),
+        Figure("through the proxy: throughput", "rec/s", found["behind", "throughput"]),
         Figure("share of the direct throughput", "%",
                [100 * b / a for a, b in both("throughput")], 90.0, at_least=True),
     ]  # fmt: skip

@@ -145,12 +145,12 @@ def start(runs: int = 10, *, cold: bool = False) -> Report:
     measured = [[way() for way in ways] for _ in range(runs)]
     ours, stock = ([run[i] for run in measured] for i in (0, 1))
     figures = [
-        Figure("embedded: start to first acknowledged record", "s", [s for s, _ in ours], 1.0),
+        Figure("embedded: start to first ack", "s", [s for s, _ in ours], 1.0),
         Figure("stock way: the same", "s", [s for s, _ in stock]),
         Figure("times faster", "x", [b[0] / a[0] for a, b in measured], 4.0, at_least=True),
         Figure("embedded: resident memory", "MB", [m for _, m in ours], 180.0),
         Figure("stock way: resident memory", "MB", [m for _, m in stock]),
     ]
     if cold:
-        figures.append(Figure("cold: clone to first acknowledged record", "s", [_cold()], 60.0))
+        figures.append(Figure("cold: clone to first ack", "s", [_cold()], 60.0))
     return Report(figures, f"{runs} runs each, alternating")
