@@ -29,6 +29,7 @@ BROKER: tuple[tuple[str, str, str], ...] = (
     ("controller.quorum.append.linger.ms", "0", "metadata is written at once, not every 25 ms"),
     ("log.cleaner.dedupe.buffer.size", "2097152", "2 MiB in place of 128 MiB of memory"),
     ("log.retention.check.interval.ms", "1000", "retention is seen at work within a lesson"),
+    ("log.initial.task.delay.ms", "1000", "the first check, too; not only 30 s after the start"),
     ("log.segment.delete.delay.ms", "1000", "deleted segments leave the disk within a lesson"),
     ("auto.create.topics.enable", "false", "a misspelt topic is an error, not a new topic"),
 )
