@@ -90,7 +90,8 @@ class _Live(_Timeline):
         self._lock = threading.Lock()
         self.on_msg(self._asked)
         # A cell that runs again makes a new view: the earlier one need not go on.
-        key = (type(self), id(journal), *sorted(self._wanted.items()))
+        # By name: each widget object has a class of its own.
+        key = (type(self).__name__, id(journal), *sorted(self._wanted.items()))
         if before := self._views.get(key):
             before.stop()
         self._views[key] = self
@@ -109,7 +110,8 @@ class _Live(_Timeline):
 
     def close(self) -> None:
         """Stop, and remove the view from its page."""
-        self.stop()
+        if hasattr(self, "_thread"):  # one that was refused never started
+            self.stop()
         super().close()
 
     def frame(self) -> pd.DataFrame:
