@@ -73,13 +73,15 @@ def lab(arguments: tuple[str, ...]) -> None:
     # JupyterLab would look for news and updates on the network at every start.
     news = {"fetchNews": "false", "checkForUpdates": False}
     settings.write_text(json.dumps({"@jupyterlab/apputils-extension:notification": news}), "utf-8")
-    command = [
-        sys.executable, "-m", "jupyterlab",
-        f"--ServerApp.root_dir={ROOT}",
-        "--ServerApp.ip=127.0.0.1",
-        "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb",
-        "--LabApp.extension_manager=readonly",
-    ]  # fmt: skip
+    command = [sys.executable, "-m", "jupyterlab", "--LabApp.extension_manager=readonly"]
+    command.append("--ServerApp.ip=127.0.0.1")
+    ours = {
+        "--ServerApp.root_dir": str(ROOT),
+        "--LabApp.default_url": "/lab/tree/notebooks/00_start_here.ipynb",
+    }
+    # JupyterLab refuses a setting that is given twice.
+    given = {argument.split("=")[0] for argument in arguments}
+    command += [f"{name}={value}" for name, value in ours.items() if name not in given]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # in a container root is often the only user
     command += arguments
@@ -195,6 +197,16 @@ def start(runs: int, as_json: bool, cold: bool) -> None:
 def proxy(runs: int, as_json: bool) -> None:
     """Latency and throughput through the fault proxy, against the direct way."""
     from .bench.proxy import proxy as measure
+
+    _measured(as_json, lambda: measure(runs))
+
+
+@bench.command()
+@click.option("--runs", default=3, show_default=True, help="How often each size is measured.")
+@_json
+def live(runs: int, as_json: bool) -> None:
+    """Frames a second of a live view, in JupyterLab in Chromium."""
+    from .bench.live import live as measure
 
     _measured(as_json, lambda: measure(runs))
 

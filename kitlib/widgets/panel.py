@@ -44,7 +44,7 @@ class FaultPanel(ipywidgets.VBox):
                 min=1,
                 max=10_000,
                 layout={"width": "6em"},
-                description_tooltip="milliseconds that each answer is late",
+                tooltip="milliseconds that each answer is late",
             )
             rows.append(
                 ipywidgets.HBox(
