@@ -1,4 +1,4 @@
-"""The command line: `kit lab, run, test, broker, doctor, bench, reset`.
+"""The command line: `kit lab, run, test, docs, bundle, broker, doctor, bench, reset`.
 
 Each command parses its options, calls the room that does the work and prints what that says. The
 launcher `kit` at the root of the repository comes before it; see there for the set-up.
@@ -123,6 +123,37 @@ def test(arguments: tuple[str, ...]) -> None:
             status |= subprocess.call([sys.executable, "-m", *tool], cwd=ROOT)
     status |= subprocess.call([sys.executable, "-m", "pytest", *arguments], cwd=ROOT)
     raise SystemExit(status)
+
+
+@cli.command()
+@click.option("--serve", is_flag=True, help="Show the pages on this machine until Ctrl-C.")
+@click.option("--check", is_flag=True, help="Look at every page in a browser (Chromium).")
+@click.option("--again", is_flag=True, help="Do not execute the lessons anew; for work on pages.")
+def docs(serve: bool, check: bool, again: bool) -> None:
+    """Build the site from lessons executed now, into build/site."""
+    from . import site
+
+    def say(line: str) -> None:
+        console.print(line, soft_wrap=True)
+
+    _prepare()
+    folder = site.build(say, again=again)
+    say(f"{folder / 'index.html'}: {site.megabytes(folder):.1f} MB")
+    status = site.check(folder) if check else 0
+    if serve:
+        site.serve(folder, say)
+    raise SystemExit(status)
+
+
+@cli.command()
+def bundle() -> None:
+    """Make an archive for machines of this kind without a network."""
+    from . import bundle as archive
+
+    _prepare()
+    made = archive.make(lambda line: console.print(line, soft_wrap=True))
+    size = made.stat().st_size / 1e6
+    console.print(f"{made}: {size:.0f} MB. Unpack it there and run ./kit lab.", soft_wrap=True)
 
 
 @cli.command()

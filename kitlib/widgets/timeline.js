@@ -9,13 +9,19 @@ const PALETTE = [
   "#9938FA", "#A34F3E", "#FB60FB", "#682747", "#BCA94E", "#B30505",
 ];
 const FONT = "12px system-ui, sans-serif";
-const LEFT = 128, RIGHT = 76, LANE = 30, MARK = 8;
+const LANE = 30, MARK = 8;
 const STORED = new Set(["acked", "consumed", "processed", "stored"]);
 const TURNS = new Set(["fault", "killed", "closed", "paused", "resumed"]);
 const SHAPES = {
   sent: "right", acked: "ring", failed: "cross", consumed: "dot", processed: "square",
   committed: "diamond", fault: "star", started: "up", closed: "ring", killed: "cross",
   paused: "bars", resumed: "up", printed: "dot",
+};
+
+// The shapes again, in words and in letters, for those kinds that a recording holds.
+const LEGEND = {
+  sent: "▶ sends", acked: "○ acknowledged", failed: "✕ failure", consumed: "● reads", processed: "■ processed",
+  committed: "◆ commits", fault: "✱ fault", killed: "✕ killed", paused: "❚❚ frozen", resumed: "▲ goes on",
 };
 
 // A row as Python sends it: [ms since the first row, kind, actor, topic, partition, offset, key,
@@ -133,7 +139,12 @@ class Story {
     if (row[NUMBER] != null) {
       const event = `${row[TOPIC]}\n${row[KEY]}\n${row[NUMBER]}`;
       const first = this._events.get(event);
-      if (first) { dot.again = first.again = true; this.again.add(index); }
+      if (first) {
+        dot.again = first.again = true;
+        // The first few are marked through everything; more of these lines would hide the rest.
+        if (this.again.size < 3) this.turns.push({ t: row[T], actor: "", kind: "again", text: "stored a second time" });
+        this.again.add(index);
+      }
       this._events.set(event, dot);
     }
     this._places.set(name, dot);
@@ -233,12 +244,15 @@ class Painter {
     this.keep = keep;
     this.from = from;
     this.until = until;
-    this.wide = width - LEFT - RIGHT;
-    this.x = (t) => LEFT + Math.max(0, Math.min(1, x(t))) * this.wide;
+    this.narrow = width < 520; // a phone: short names, and all the room for the time
+    this.left = this.narrow ? 78 : 128;
+    this.right = this.narrow ? 40 : 76;
+    this.wide = width - this.left - this.right;
+    this.x = (t) => this.left + Math.max(0, Math.min(1, x(t))) * this.wide;
     let y = 40;
     for (const { name, height: high } of panels) {
       this.label({ order: "records in each partition", ownership: "who owns which partition",
-        lag: "records behind", actors: "who does what" }[name], LEFT, y, "left", this.quiet);
+        lag: "records behind", actors: "who does what" }[name], this.left, y, "left", this.quiet);
       this[name](y + 12, high);
       y += high + 26;
     }
@@ -259,13 +273,14 @@ class Painter {
 
   strip(y, name) {
     this.g.fillStyle = this.band;
-    this.g.fillRect(LEFT - 6, y + 3, this.wide + 12, LANE - 6);
-    this.label(name, LEFT - 12, y + LANE / 2, "right", this.ink, 18);
+    this.g.fillRect(this.left - 6, y + 3, this.wide + 12, LANE - 6);
+    this.label(name, this.left - 12, y + LANE / 2, "right", this.ink, this.narrow ? 10 : 18);
   }
 
   laneName(lane) {
     const one = new Set([...this.story.lanes.values()].map((l) => l.topic)).size === 1;
-    return one ? `partition ${lane.partition}` : `${plain(lane.topic, 12)} ${lane.partition}`;
+    if (!one) return `${plain(lane.topic, this.narrow ? 6 : 12)} ${lane.partition}`;
+    return this.narrow ? `p ${lane.partition}` : `partition ${lane.partition}`;
   }
 
   order(top) {
@@ -293,7 +308,7 @@ class Painter {
           lastText = x;
         }
       }
-      this.label(count.toLocaleString("en"), LEFT + this.wide + 12, mid, "left", this.quiet);
+      this.label(count.toLocaleString("en"), this.left + this.wide + 12, mid, "left", this.quiet);
     });
   }
 
@@ -323,8 +338,8 @@ class Painter {
     const y = (lag) => bottom - (lag / most) * (height - 22);
     for (const lag of new Set([0, Math.round(most / 2), most])) {
       g.fillStyle = this.band;
-      g.fillRect(LEFT - 6, y(lag) - 0.5, this.wide + 12, 1);
-      this.label(lag.toLocaleString("en"), LEFT - 12, y(lag), "right", this.quiet);
+      g.fillRect(this.left - 6, y(lag) - 0.5, this.wide + 12, 1);
+      this.label(lag.toLocaleString("en"), this.left - 12, y(lag), "right", this.quiet);
     }
     const ends = [];
     for (const lane of lanes) {
@@ -343,7 +358,7 @@ class Painter {
     ends.sort((a, b) => a.at - b.at);
     ends.forEach((end, i) => {
       if (i) end.at = Math.max(end.at, ends[i - 1].at + 13);
-      this.label(end.text, LEFT + this.wide + 10, end.at, "left", this.colour(end.lane.partition));
+      this.label(end.text, this.left + this.wide + 10, end.at, "left", this.colour(end.lane.partition));
     });
   }
 
@@ -397,7 +412,7 @@ class Painter {
       g.lineTo(x, bottom);
       g.stroke();
       g.setLineDash([]);
-      const wide = g.measureText(text).width, left = Math.min(x, LEFT + this.wide + RIGHT - wide - 4);
+      const wide = g.measureText(text).width, left = Math.min(x, this.left + this.wide + this.right - wide - 4);
       if (levels[level] < left) {
         this.label(text, left, 8 + 14 * level, "left");
         levels[level] = left + wide + 8;
@@ -456,6 +471,9 @@ function play(model, root, canvas, painter, story, say) {
     ...[0.25, 0.5, 1, 2, 4].map((n) => make("option", { value: n, ...(n === 1 ? { selected: "" } : {}) }, `${n}×`)));
   const bar = make("div", { class: "kit-bar" }, start, back, next, slider, speed);
   root.append(bar);
+  const drawn = new Set(model.get("panels").includes("actors") ? rows.map((row) => row[KIND]) : []);
+  const legend = Object.keys(LEGEND).filter((kind) => drawn.has(kind)).map((kind) => LEGEND[kind]);
+  if (legend.length) root.append(make("p", { class: "kit-legend" }, legend.join("  ")));
 
   const draw = () => {
     const row = rows[index];
