@@ -66,7 +66,7 @@ def page(notebook: Any, name: str, facts: dict[str, Any]) -> Any:
 def scrubbed(text: str) -> str:
     """A text without the paths of the machine that ran the lessons."""
     for place, name in _places():
-        text = re.sub(rf"(?<![\w.~-]){re.escape(place)}(?![\w.-])", name, text)
+        text = re.sub(rf"(?<![\w.~-]){re.escape(place)}(?![\w-]|\.\w)", name, text)
     return text
 
 

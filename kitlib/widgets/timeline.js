@@ -302,7 +302,8 @@ class Painter {
           g.strokeStyle = this.ink;
           g.strokeRect(x - 5, mid - 8, 10, 16);
         }
-        if (dot.number != null && x - lastText > 16) {
+        const room = this.left + this.wide - x > 14; // before the number at the lane's end
+        if (dot.number != null && x - lastText > 16 && room) {
           this.label(dot.number, x + (marked ? 8 : 6), mid, "left");
           g.fillStyle = this.colour(lane.partition);
           lastText = x;

@@ -26,7 +26,7 @@ MAIN = (
     "index", "lessons/index", "lessons/06_duplicates", "lessons/02_keys_and_order", "beliefs",
     "instructors", "cheat-sheet", "install", "glossary", "reference", "how-it-works",
 )  # fmt: skip
-BELIEFS = 12
+BELIEFS = 12  # at least
 
 Visit = Callable[..., Page]
 
@@ -288,7 +288,7 @@ def test_each_belief_leads_to_a_cell_that_asserts(site: Path) -> None:
     text = (ROOT / "docs" / "beliefs.md").read_text("utf-8")
     rows = re.findall(r"^\| (?!belief|--).*$", text, re.MULTILINE)
     named = [re.findall(r"\(#(belief-[\w-]+)\)", row) for row in rows]
-    assert len(rows) == BELIEFS and all(named)
+    assert len(rows) >= BELIEFS and all(named)
     cells = {
         cell.id: (path, cell.source)
         for path in course.find()
