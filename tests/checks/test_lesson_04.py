@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
+from typing import Any
 
 import pytest
 from kafka import OffsetAndMetadata, TopicPartition
@@ -33,7 +34,9 @@ class Run:
     def row(self, kind: str, offset: int | None = None) -> None:
         value = None if kind != "processed" else f"event {offset}"
         key = "S1" if value else None
-        where = {} if offset is None else {"topic": TOPIC, "partition": 0, "group": GROUP}
+        where: dict[str, Any] = (
+            {} if offset is None else {"topic": TOPIC, "partition": 0, "group": GROUP}
+        )
         time, detail = next(self.clock), {"what": "worker"} if kind == "killed" else None
         self.rows.append(
             Row(time, "desk", kind, offset=offset, key=key, value=value, detail=detail, **where)
