@@ -56,8 +56,9 @@ def build(say: Say, *, again: bool = False, target: Path = SITE) -> Path:
     )  # fmt: skip
     if ran.returncode:
         raise KitError("The pages cannot be made", ran.stderr.strip()[-4000:], "Mend docs/.")
-    for name in ("objects.inv", ".buildinfo"):
-        (target / name).unlink(missing_ok=True)
+    spare = ("objects.inv", ".buildinfo", "_static/**/*.html", "_static/**/*.map")
+    for path in [path for pattern in spare for path in target.glob(pattern)]:
+        path.unlink()
     return target
 
 
