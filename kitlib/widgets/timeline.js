@@ -204,7 +204,8 @@ function plain(text, limit) {
 }
 
 class Painter {
-  constructor(canvas, story, panels) {
+  constructor(canvas, story, panels, named) {
+    this.named = named; // whether records bear names: in a recording
     this.canvas = canvas;
     this.story = story;
     this.panels = panels;
@@ -214,7 +215,8 @@ class Painter {
   layout() {
     const lanes = this.story.lanes.size || 1;
     const acting = [...this.story.actors.keys()];
-    const heights = { order: lanes * LANE, ownership: lanes * LANE, lag: 170, actors: acting.length * LANE };
+    this.tall = this.named && lanes <= 12 ? LANE + 14 : LANE;
+    const heights = { order: lanes * this.tall, ownership: lanes * LANE, lag: 170, actors: acting.length * LANE };
     return this.panels.filter((p) => p !== "actors" || acting.length).map((name) => ({ name, height: heights[name] }));
   }
 
@@ -283,12 +285,19 @@ class Painter {
     return this.narrow ? `p ${lane.partition}` : `partition ${lane.partition}`;
   }
 
+  // What stands beside a record of a recording: its key, and which of its key's events it is.
+  name(dot) {
+    if (dot.number == null) return "";
+    if (this.keep != null) return dot.key === this.keep ? String(dot.number) : "";
+    return plain(dot.key, 8) + (dot.number > 1 ? ` (${dot.number})` : "");
+  }
+
   order(top) {
     [...this.story.lanes.values()].forEach((lane, i) => {
-      const y = top + i * LANE, mid = y + LANE / 2, g = this.g;
+      const y = top + i * this.tall, mid = y + LANE / 2, g = this.g, shown = [];
       this.strip(y, this.laneName(lane));
       g.fillStyle = this.colour(lane.partition);
-      let count = 0, last = -9, lastText = -99;
+      let count = 0, last = -9;
       for (const dot of lane.dots) {
         if (dot.t > this.until) break;
         count += 1;
@@ -297,20 +306,27 @@ class Painter {
         if (x - last < 0.7 && !marked) continue; // the same pixel
         last = x;
         g.fillRect(x - 3, mid - 6, 6, 12);
+        if (this.tall > LANE) shown.push([marked, x, this.name(dot)]);
         if (marked) {
           g.lineWidth = 2;
           g.strokeStyle = this.ink;
           g.strokeRect(x - 5, mid - 8, 10, 16);
         }
-        const room = this.left + this.wide - x > 14; // before the number at the lane's end
-        if (dot.number != null && x - lastText > 16 && room) {
-          this.label(dot.number, x + (marked ? 8 : 6), mid, "left");
-          g.fillStyle = this.colour(lane.partition);
-          lastText = x;
-        }
       }
+      this.names(shown, y + LANE + 3);
       this.label(count.toLocaleString("en"), this.left + this.wide + 12, mid, "left", this.quiet);
     });
+  }
+
+  // The names below their records, as far as there is room; those of marked records first.
+  names(shown, y) {
+    const taken = [];
+    for (const [, x, text] of shown.sort(([a], [b]) => b - a)) {
+      const half = text ? this.g.measureText(text).width / 2 + 3 : 0;
+      if (!text || taken.some(([from, to]) => x - half < to && x + half > from)) continue;
+      taken.push([x - half, x + half]);
+      this.label(text, x, y, "center");
+    }
   }
 
   ownership(top) {
@@ -463,7 +479,7 @@ function play(model, root, canvas, painter, story, say) {
   const rows = story.rows, x = warp(rows), last = rows.length - 1;
   const at = rows.map((row) => x(row[T]));
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  let index = last, head = 1, playing = false, before = 0, handle = 0, frames = 0;
+  let index = last, head = 1, playing = false, touched = false, before = 0, handle = 0, frames = 0;
   const slider = make("input", { type: "range", min: 0, max: Math.max(0, last), step: 1, "aria-label": "moment of the recording" });
   const start = button("▶ Play", "play");
   const back = button("◀", "one step back");
@@ -484,7 +500,8 @@ function play(model, root, canvas, painter, story, say) {
     slider.value = String(index);
     const text = row ? sentence(row, story.again.has(index)) : "This recording is empty.";
     slider.setAttribute("aria-valuetext", text);
-    say(row ? `${(row[T] / 1000).toFixed(2)} s: ${text}` : text);
+    const told = row ? `${(row[T] / 1000).toFixed(2)} s: ${text}` : text;
+    say(touched ? told : `${model.get("words")} Play it, or step with the arrow keys.`);
     start.textContent = playing ? "❚❚ Pause" : "▶ Play";
     start.setAttribute("aria-label", playing ? "pause" : "play");
   };
@@ -497,6 +514,7 @@ function play(model, root, canvas, painter, story, say) {
   const go = (to) => {
     index = Math.max(0, Math.min(last, to));
     head = at[index] ?? 0;
+    touched = true;
     draw();
   };
   const halt = () => { playing = false; cancelAnimationFrame(handle); };
@@ -534,7 +552,7 @@ function play(model, root, canvas, painter, story, say) {
     event.preventDefault();
     event.stopPropagation();
   });
-  go(last);
+  draw();
   return { wake: draw, came: draw, end: halt };
 }
 
@@ -577,7 +595,7 @@ function render({ model, el }) {
   el.append(root);
   let said = "";
   const say = (text) => { if (text !== said) status.textContent = said = text; };
-  const painter = new Painter(canvas, story, model.get("panels"));
+  const painter = new Painter(canvas, story, model.get("panels"), recorded);
   const view = (recorded ? play : follow)(model, root, canvas, painter, story, say);
   views.add(view.came);
   const sized = new ResizeObserver(view.wake);
