@@ -121,7 +121,9 @@ def test(arguments: tuple[str, ...]) -> None:
         for tool in (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]):
             console.print(" ".join(tool))
             status |= subprocess.call([sys.executable, "-m", *tool], cwd=ROOT)
-    status |= subprocess.call([sys.executable, "-m", "pytest", *arguments], cwd=ROOT)
+    # Many tests wait for a broker: several at once, but not one for each core of a large machine.
+    several = () if arguments else ("-n", "auto", "--maxprocesses", "4", "--dist", "worksteal")
+    status |= subprocess.call([sys.executable, "-m", "pytest", *several, *arguments], cwd=ROOT)
     raise SystemExit(status)
 
 
