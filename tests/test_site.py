@@ -3,16 +3,21 @@ in tests/browser."""
 
 from __future__ import annotations
 
+import queue
 import re
 import tempfile
+import threading
+import urllib.request
 from pathlib import Path
 
 import nbformat
 import pytest
+from click.testing import CliRunner
 from kafka import KafkaConsumer, KafkaProducer
 
 from kitlib import _pages, bundle, course, site
 from kitlib.broker import parts
+from kitlib.cli import cli
 from kitlib.errors import KitError
 
 ROOT = Path(__file__).parent.parent
@@ -127,3 +132,31 @@ def test_a_bundle_holds_the_packages_of_every_patch_version() -> None:
         "new==1.0",
     ]
     assert second == "new==2.0 \\\n    --hash=sha256:ee"
+
+
+def test_kit_docs_builds_then_checks_and_tells_what_the_check_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "index.html").write_bytes(b"x" * 2_500_000)
+    asked = []
+
+    def build(say: site.Say, *, again: bool) -> Path:
+        asked.append(again)
+        return tmp_path
+
+    monkeypatch.setattr(site, "build", build)
+    monkeypatch.setattr(site, "check", lambda folder: 3)
+    done = CliRunner().invoke(cli, ["docs", "--again", "--check"])
+    assert (done.exit_code, asked) == (3, [True])
+    assert "2.5 MB" in done.output
+    assert CliRunner().invoke(cli, ["docs"]).exit_code == 0
+
+
+def test_the_site_is_served_on_loopback(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("hello")
+    said: queue.Queue[str] = queue.Queue()
+    threading.Thread(target=site.serve, args=(tmp_path, said.put), daemon=True).start()
+    address = said.get(timeout=10).split()[0]
+    assert address.startswith("http://127.0.0.1:")
+    with urllib.request.urlopen(address) as reply:
+        assert reply.read() == b"hello"

@@ -21,7 +21,7 @@ const SHAPES = {
 // The shapes again, in words and in letters, for those kinds that a recording holds.
 const LEGEND = {
   sent: "▶ sends", acked: "○ acknowledged", failed: "✕ failure", consumed: "● reads", processed: "■ processed",
-  committed: "◆ commits", fault: "✱ fault", killed: "✕ killed", paused: "❚❚ frozen", resumed: "▲ goes on",
+  committed: "◆ commits", fault: "✱ fault", started: "▲ starts", killed: "✕ killed", paused: "❚❚ frozen", resumed: "▲ goes on",
 };
 
 // A row as Python sends it: [ms since the first row, kind, actor, topic, partition, offset, key,
