@@ -22,6 +22,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 WINDOWS = sys.platform == "win32"
@@ -46,7 +47,7 @@ def _job() -> Any:
     return job
 
 
-def _end(child: subprocess.Popen[bytes], grace: float) -> None:
+def _end(child: Any, grace: float) -> None:
     """Ask the child to end, wait `grace` seconds, then kill it. A frozen one is killed as well."""
     if child.stdin:
         with contextlib.suppress(OSError):
@@ -60,7 +61,7 @@ def _end(child: subprocess.Popen[bytes], grace: float) -> None:
         child.wait()
 
 
-def _order(child: subprocess.Popen[bytes], order: str, grace: float) -> None:
+def _order(child: Any, order: str, grace: float) -> None:
     if order == "term":
         # On its own thread: the pipe from the owner stays read meanwhile.
         threading.Thread(target=_end, args=(child, grace), daemon=True).start()
@@ -86,19 +87,27 @@ def main(spec: dict[str, Any]) -> int:
     if WINDOWS:
         job = _job()
         ctypes.windll.kernel32.AssignProcessToJobObject(job, int(child._handle))  # type: ignore[attr-defined]
+
+    def over(status: int) -> None:
+        for folder in spec.get("remove", ()):
+            shutil.rmtree(folder, ignore_errors=True)
+        os._exit(status)
+
+    return keep(child, float(spec.get("grace", 2.0)), over)
+
+
+def keep(child: Any, grace: float, over: Callable[[int], None]) -> int:
+    """Serve the owner until the child has ended, or until the owner is gone; then end the child.
+
+    child: a Popen. over: called with the exit status (128 + n for signal n); ends this process.
+    """
     sys.stdout.write(json.dumps({"guard": os.getpid(), "child": child.pid}) + "\n")
     sys.stdout.flush()
 
     def follow() -> None:
         status = child.wait()
-        clean()
-        os._exit(status if status >= 0 else 128 - status)
+        over(status if status >= 0 else 128 - status)
 
-    def clean() -> None:
-        for folder in spec.get("remove", ()):
-            shutil.rmtree(folder, ignore_errors=True)
-
-    grace = float(spec.get("grace", 2.0))
     threading.Thread(target=follow, daemon=True).start()
     for line in sys.stdin.buffer:
         if line.startswith(b"!"):
@@ -110,8 +119,8 @@ def main(spec: dict[str, Any]) -> int:
             child.stdin.flush()
     # The owner is gone: whatever the command wants to finish, nobody is there for it.
     _end(child, min(grace, 2.0))
-    clean()
     threading.Event().wait(1.0)  # follow() ends the process; this is for a child that lingers
+    over(0)
     return 0
 
 

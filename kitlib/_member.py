@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from kitlib import _nursery
 from kitlib._process import Guarded
 from kitlib._row import KINDS, parse
 from kitlib.errors import KitError
@@ -62,7 +63,7 @@ class Member:
 
     def _live(self) -> None:
         try:
-            self.process = Guarded(
+            self.process = _nursery.hatch(self._line, GRACE_S) or Guarded(
                 [sys.executable, "-u", "-c", _CODE, _ROOT], on_line=self._line, grace_s=GRACE_S
             )
             self.process.send(json.dumps(self._spec))

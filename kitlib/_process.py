@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO
 
 from .errors import KitError
 
@@ -54,33 +55,37 @@ class Guarded:
             start_new_session=True,
             creationflags=flags,
         )
-        assert self._guard.stdout is not None
+        assert self._guard.stdin is not None and self._guard.stdout is not None
         try:
-            ids = json.loads(self._guard.stdout.readline())
+            self._attach(self._guard.stdin, self._guard.stdout, on_line)
         except ValueError:
             raise KitError(
                 f"{Path(command[0]).name} could not be started",
                 f"its guard ended with status {self._guard.wait()}",
                 "Run `./kit doctor`; it checks what a broker needs.",
             ) from None
+
+    def _attach(
+        self, stdin: IO[bytes], stdout: IO[bytes], on_line: Callable[[str], None] | None
+    ) -> None:
+        """Talk to the guard through these. Raises ValueError if it has ended."""
+        ids = json.loads(stdout.readline())
         self.pid: int = ids["child"]
         self.guard_pid: int = ids["guard"]
-        self._on_line = on_line
+        self._stdin, self._stdout, self._on_line = stdin, stdout, on_line
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
-        assert self._guard.stdout is not None
-        for line in self._guard.stdout:
+        for line in self._stdout:
             if self._on_line:
                 self._on_line(line.decode("utf-8", "backslashreplace").rstrip("\r\n"))
 
     def send(self, line: str) -> None:
         """Write a line to the command's standard input; nothing happens if it has ended."""
-        assert self._guard.stdin is not None
         with contextlib.suppress(OSError, ValueError):
-            self._guard.stdin.write(line.encode() + b"\n")
-            self._guard.stdin.flush()
+            self._stdin.write(line.encode() + b"\n")
+            self._stdin.flush()
 
     def terminate(self) -> None:
         """Ask the command to end (SIGTERM); it is killed when the grace time is over."""
@@ -108,7 +113,10 @@ class Guarded:
 
         Raises subprocess.TimeoutExpired after `timeout_s` seconds.
         """
-        status = self._guard.wait(timeout_s)
+        status = self._await(timeout_s)
         if threading.current_thread() is not self._reader:
             self._reader.join(timeout_s)
         return status
+
+    def _await(self, timeout_s: float | None) -> int:
+        return self._guard.wait(timeout_s)

@@ -16,7 +16,7 @@ from html import escape
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from kitlib import _ship
+from kitlib import _nursery, _ship
 from kitlib._member import GRACE_S, Member, check_kill_at, check_names, wait_all
 from kitlib._wait import wait_until
 from kitlib.errors import KitError
@@ -60,6 +60,7 @@ class Workers:
             )
         _ship.checked(function, params)
         self.journal = Journal() if journal is None else journal
+        _nursery.warm()
         self._connection = dict(connection)
         self._function: FunctionType = function
         self._params = params
