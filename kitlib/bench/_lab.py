@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ def chromium() -> str | None:
 @contextmanager
 def browser() -> Iterator[Any]:
     """A headless Chromium, as a playwright Browser. Raises KitError without one."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import Error, sync_playwright
 
     path = chromium()
     if path is None:
@@ -47,7 +47,8 @@ def browser() -> Iterator[Any]:
         try:
             yield opened
         finally:
-            opened.close()
+            with suppress(Error):  # it may have ended by itself
+                opened.close()
 
 
 def write(path: Path, *cells: str) -> Path:

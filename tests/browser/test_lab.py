@@ -3,6 +3,7 @@ a restarted kernel leaves no broker behind."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 import kitlib as kit
+from kitlib import course
 from kitlib.bench import _lab
 from kitlib.broker import parts
 from kitlib.broker.handle import Broker
@@ -69,6 +71,7 @@ kit.Replay(kit.Journal(rows), title="<b>What happened</b>")"""
 def page(browser: Any) -> Iterator[Any]:
     page = browser.new_page(viewport={"width": 1440, "height": 2400})
     page.set_default_timeout(120_000)
+    PICTURES.mkdir(parents=True, exist_ok=True)
     page.errors = []
     page.on("pageerror", lambda error: page.errors.append(str(error)))
     yield page
@@ -118,7 +121,6 @@ def test_live_views_move_faults_come_by_button_and_a_restart_leaves_no_broker(
         )
         page.wait_for_function(f"Number({view(0)}.dataset.frames) > {frames + 5}")
         page.wait_for_function(f"Number({view(2)}.dataset.rows) > {lags + 3}")
-        PICTURES.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=PICTURES / "jupyterlab-live.png")
 
         click_cell(page, 8)
@@ -133,7 +135,6 @@ def test_live_views_move_faults_come_by_button_and_a_restart_leaves_no_broker(
         page.keyboard.press("End")
         assert shown(page, 3, "index") == end
         stopped = shown(page, 0, "rows")
-        PICTURES.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=PICTURES / "jupyterlab-replay.png")
         assert "stopped" in page.inner_text(".kit-timeline >> nth=0 >> .kit-status")
         assert shown(page, 0, "rows") == stopped
@@ -144,4 +145,23 @@ def test_live_views_move_faults_come_by_button_and_a_restart_leaves_no_broker(
         page.click("text=/^Restart Kernel…$/")
         page.click(".jp-Dialog button:has-text('Restart')")
         kit.wait_until(lambda: not mine.exists(), "its broker is gone", 30)
+    assert page.errors == []
+
+
+def test_lesson_06_runs_by_clicking_and_its_player_plays(page: Any, tmp_path: Path) -> None:
+    lesson = "06_duplicates.ipynb"
+    shutil.copy(course.NOTEBOOKS / lesson, tmp_path)
+    with _lab.lab(tmp_path) as url:
+        _lab.run_all(page, url.format(lesson))
+        # The last cell with a check: nobody has solved the exercise yet.
+        page.wait_for_selector("text=/Exercise 06.3: Open/", timeout=240_000)
+        assert page.locator(".jp-OutputArea [data-mime-type$=error]").count() == 0
+        page.wait_for_function(f"Number({view(0)}?.dataset.index) > 0")
+        end = shown(page, 0, "index")
+        page.click(".kit-timeline >> nth=0 >> button:has-text('Play')")
+        page.wait_for_function(f"Number({view(0)}.dataset.index) < {end}")
+        frames = shown(page, 0, "frames")
+        page.wait_for_function(f"Number({view(0)}.dataset.frames) > {frames + 10}")
+        page.wait_for_function(f"Number({view(0)}.dataset.index) === {end}")
+        page.screenshot(path=PICTURES / "jupyterlab-lesson-06.png")
     assert page.errors == []
