@@ -32,9 +32,6 @@ _lock = threading.Lock()
 def connect() -> Kafka:
     """Return the Kafka of this process, started if need be. Raises KitError without one."""
     global _current
-    from . import _client_fix
-
-    _client_fix.apply()
     servers = os.environ.get("KIT_BOOTSTRAP_SERVERS", "").strip()
     with _lock:
         if servers:

@@ -78,7 +78,10 @@ def lab(folder: Path) -> Iterator[str]:
         yield f"{_address(process, log)}/lab/tree/{{}}?token={token}&reset"
     finally:
         process.terminate()
-        process.wait(30)
+        try:
+            process.wait(60)
+        finally:
+            process.kill()
 
 
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:

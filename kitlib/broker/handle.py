@@ -57,6 +57,9 @@ class Kafka:
     @property
     def connection(self) -> Connection:
         """Arguments for a client: `KafkaProducer(**kafka.connection)`."""
+        from .. import _client_fix
+
+        _client_fix.apply()  # whoever asks makes a client next
         return Connection(self._connection)
 
     @property
@@ -236,7 +239,7 @@ class Kafka:
                 f"A client cannot be behind a {type(faults).__name__}",
                 fix="Write faults = kit.Faults(), then kafka.behind(faults)",
             )
-        connection = Connection(faults.behind(self._connection))
+        connection = Connection(faults.behind(self.connection))
         self.admin()  # says what is wrong if there is no broker
         return connection
 

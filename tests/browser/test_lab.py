@@ -145,6 +145,8 @@ def test_live_views_move_faults_come_by_button_and_a_restart_leaves_no_broker(
         page.click("text=/^Restart Kernel…$/")
         page.click(".jp-Dialog button:has-text('Restart')")
         kit.wait_until(lambda: not mine.exists(), "its broker is gone", 30)
+        # A server that is asked to end while a kernel is being restarted waits for it for ever.
+        page.wait_for_selector("text=(ipykernel) | Idle")
     assert page.errors == []
 
 
