@@ -85,11 +85,19 @@ def _download(requirements: str, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     listed = folder / "requirements.txt"
     listed.write_text(requirements, "utf-8")
-    ran = subprocess.run(
-        [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--require-hashes",
-         "--only-binary=:all:", "-d", str(folder), "-r", str(listed)],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-    )  # fmt: skip
+    # What an earlier bundle has fetched is kept, so that the next one needs no network.
+    kept = parts.cache_folder() / "wheels"
+    kept.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--require-hashes",
+               "--only-binary=:all:", "--find-links", str(kept), "-d", str(folder),
+               "-r", str(listed)]  # fmt: skip
+    for source in (["--no-index"], []):
+        ran = subprocess.run(
+            [*command, *source],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+        )  # fmt: skip
+        if ran.returncode == 0:
+            break
     listed.unlink()
     if ran.returncode:
         raise KitError(
@@ -97,6 +105,9 @@ def _download(requirements: str, folder: Path) -> None:
             ran.stderr.strip()[-600:],
             "Check the network and HTTPS_PROXY, and run it again.",
         )
+    for wheel in folder.glob("*.whl"):
+        if not (kept / wheel.name).exists():
+            shutil.copy(wheel, kept)
 
 
 def _files() -> list[Path]:
