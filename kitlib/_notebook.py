@@ -7,6 +7,7 @@ their traces.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from html import escape
 from typing import Any
 
@@ -31,3 +32,12 @@ def install() -> None:
 
     if shell := get_ipython():
         shell.set_custom_exc((KitError,), _show)
+
+
+def after_each_cell(call: Callable[[Any], None]) -> None:
+    """In a notebook: call this with the result of each cell from now on; twice is harmless."""
+    if "IPython" in sys.modules:
+        from IPython.core.getipython import get_ipython
+
+        if shell := get_ipython():
+            shell.events.register("post_run_cell", call)

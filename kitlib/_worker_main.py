@@ -25,19 +25,12 @@ from typing import Any
 import msgspec
 
 from kitlib import _client_fix
+from kitlib._connection import Connection
 from kitlib._row import Row, encoder
 from kitlib.errors import KitError
 from kitlib.journal import Journal
 
 _RECORD = ("topic", "partition", "offset", "key", "value")
-_SECRET = ("password", "token", "secret")
-
-
-class Connection(dict[str, Any]):
-    """Arguments for a client; its repr shows no secret, as it may end up in a "printed" row."""
-
-    def __repr__(self) -> str:
-        return repr({k: "***" if any(w in k for w in _SECRET) else v for k, v in self.items()})
 
 
 class MissingParameter(KitError, AttributeError):

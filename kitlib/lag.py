@@ -11,12 +11,12 @@ offset says of the work that was done is the lesson's subject; this module judge
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 from time import monotonic
 from time import time as now
 from typing import TYPE_CHECKING, Any
 
+from kitlib._notebook import after_each_cell
 from kitlib._row import Row
 from kitlib.errors import KitError
 from kitlib.journal import Journal
@@ -153,7 +153,7 @@ class LagMeter:
         if older := _running.pop(key, None):
             older.stop()
         self.measure()
-        _follow_interrupts()
+        after_each_cell(_after_cell)
         self._end = threading.Event()
         self._thread = threading.Thread(
             target=self._go_on, args=(self._end,), name=f"lag of {self.group}", daemon=True
@@ -195,16 +195,8 @@ def _assigned(member: dict[str, Any]) -> list[tuple[str, list[int]]]:
     return [(part["topic"], part["partitions"]) for part in parts]
 
 
-def _follow_interrupts() -> None:
-    """In a notebook: an interrupted cell stops all meters."""
-    if "IPython" in sys.modules:
-        from IPython.core.getipython import get_ipython
-
-        if shell := get_ipython():
-            shell.events.register("post_run_cell", _after_cell)  # a second time changes nothing
-
-
 def _after_cell(result: Any) -> None:
+    """An interrupted cell stops all meters."""
     if isinstance(result.error_in_exec, KeyboardInterrupt):
         for meter in list(_running.values()):
             meter.stop()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from kitlib import _nursery, _ship
 from kitlib._member import GRACE_S, Member, check_kill_at, check_names, wait_all
+from kitlib._notebook import after_each_cell
 from kitlib._wait import wait_until
 from kitlib.errors import KitError
 from kitlib.journal import Journal
@@ -95,7 +96,7 @@ class Workers:
             self._take_over(names)
             new = [n for n in names if n not in self._members or not self._members[n].running]
             if new:
-                _follow_interrupts()
+                after_each_cell(_after_cell)
                 spec = self._spec(kill_at, params)
                 if self not in _teams:
                     _teams.append(self)
@@ -287,15 +288,7 @@ def _must_run(members: list[Member]) -> None:
             )
 
 
-def _follow_interrupts() -> None:
-    """In a notebook: an interrupted cell stops all teams, whatever it was waiting for."""
-    if "IPython" in sys.modules:
-        from IPython.core.getipython import get_ipython
-
-        if shell := get_ipython():
-            shell.events.register("post_run_cell", _after_cell)  # a second time changes nothing
-
-
 def _after_cell(result: Any) -> None:
+    """An interrupted cell stops all teams, whatever it was waiting for."""
     if isinstance(result.error_in_exec, KeyboardInterrupt) and (names := stop_all()):
         print(f"Interrupted, so the workers were stopped: {', '.join(names)}.")

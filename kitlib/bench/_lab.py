@@ -69,7 +69,6 @@ def lab(folder: Path) -> Iterator[str]:
     command = [
         sys.executable, "-m", "kitlib", "lab", "--no-browser", "--port=0",
         f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={token}",
-        f"--ServerApp.info_file={folder / 'server.json'}",
     ]  # fmt: skip
     log = folder / "lab.log"
     with log.open("wb") as output:

@@ -15,6 +15,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._connection import Connection
 from ..errors import KitError
 from . import parts, prepare, sweep
 from .node import BrokerError, Node
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from ..faults import Faults
     from ..journal import Journal
 
-_SECRET = ("password", "token", "secret")
-
 
 def _said(error: Exception) -> str:
     """What the broker said of an error, without the request and the response around it."""
@@ -36,15 +35,6 @@ def _said(error: Exception) -> str:
     return (
         (message[1] or message[2]) if message else getattr(error, "description", str(error))[:300]
     )
-
-
-class Connection(dict[str, Any]):
-    """The arguments that a kafka-python client needs; its repr shows no secret."""
-
-    def __repr__(self) -> str:
-        return repr(
-            {k: "***" if any(word in k for word in _SECRET) else v for k, v in self.items()}
-        )
 
 
 class Kafka:
