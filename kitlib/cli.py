@@ -1,4 +1,4 @@
-"""The command line: `kit lab, run, test, docs, bundle, broker, doctor, bench, reset`.
+"""The command line: `kit lab, run, test, soak, docs, bundle, broker, doctor, bench, reset`.
 
 Each command parses its options, calls the room that does the work and prints what that says. The
 launcher `kit` at the root of the repository comes before it; see there for the set-up.
@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -109,6 +110,50 @@ def run(lessons: tuple[str, ...], output: Path | None, solutions: bool) -> None:
         table.add_row(*one.cells_of_table())
     console.print(table)
     raise SystemExit(0 if all(one.passed for one in results) else 1)
+
+
+@cli.command()
+@click.argument("lessons", nargs=-1)
+@click.option("--rounds", default=20, show_default=True, help="How often the lessons are executed.")
+@click.option("--hours", type=float, help="In place of rounds: as many as are begun in this time.")
+@click.option("--at-once", default=1, show_default=True, help="Lessons side by side.")
+@click.option("--no-faults", is_flag=True, help="Only the lessons.")
+@click.option("--no-lessons", is_flag=True, help="Only the faults.")
+def soak(
+    lessons: tuple[str, ...],
+    rounds: int,
+    hours: float | None,
+    at_once: int,
+    no_faults: bool,
+    no_lessons: bool,
+) -> None:
+    """Try to break the kit for hours: every fault at full length, then the lessons in rounds."""
+    from . import soak as soaking
+
+    _prepare()
+    output = ROOT / "build" / "soak"
+    count = soaking.Count()
+    begin = time.monotonic()
+    status = 0 if no_faults else soaking.faults(count, output)
+    if not no_lessons:
+        if hours is not None:
+            rounds = sys.maxsize
+        until = float("inf") if hours is None else begin + 3600 * hours
+        with contextlib.suppress(KeyboardInterrupt):  # what was counted until then is told
+            soaking.lessons(
+                count, output, rounds, numbers=lessons, until=until, at_once=at_once,
+                say=lambda line: console.print(line, soft_wrap=True),
+            )  # fmt: skip
+    table = Table("what", "runs", "failures")
+    for row in count.rows():
+        table.add_row(*map(str, row))
+    console.print(table)
+    for what, problems in count.failures.items():
+        for problem in problems:
+            console.print(f"{what}: {problem}", soft_wrap=True, markup=False)
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "soak.json").write_text(json.dumps(count.to_json(), indent=2) + "\n", "utf-8")
+    raise SystemExit(1 if status or count.failures else 0)
 
 
 @cli.command(context_settings=_PASS_ON)

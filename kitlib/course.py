@@ -20,13 +20,17 @@ from .errors import KitError
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 _CELL_TIMEOUT_S = 120
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_AT = re.compile(r"^-+> *\d+ (.*)$", re.MULTILINE)
+_OUTCOME = re.compile(r"Exercise (\d\d\.\d+): (Right|Not yet|Open)\.")
 _EXERCISE = re.compile(r"#\s*Exercise (\d\d\.\d+)")
 _SOLUTION = re.compile(r"<summary>\s*Solution (\d\d\.\d+).*?```python\n(.*?)```", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a lesson. claims: assert statements executed; problem: "" if it passed."""
+    """What became of a lesson. claims: assert statements executed; problem: "" if it passed;
+    outcomes: number and answer ("Right", "Not yet", "Open") of each check of an exercise."""
 
     lesson: str
     cells: int
@@ -34,6 +38,7 @@ class Result:
     exercises: int
     seconds: float
     problem: str = ""
+    outcomes: tuple[tuple[str, str], ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -85,7 +90,10 @@ def with_solutions(notebook: Any) -> Any:
 
 
 def execute(path: Path, *, output: Path | None = None, solutions: bool = False) -> Result:
-    """Execute one lesson in a kernel of its own; keep it with its outputs in `output`, if given."""
+    """Execute one lesson in a kernel of its own; keep it with its outputs in `output`, if given.
+
+    With solutions, an exercise that is not answered "Right" is a problem like any other.
+    """
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
@@ -106,7 +114,7 @@ def execute(path: Path, *, output: Path | None = None, solutions: bool = False) 
     try:
         client.execute()
     except CellExecutionError as error:
-        problem = f"{error.ename}: {error.evalue}".strip()
+        problem = f"{error.ename}: {error.evalue or _line(error.traceback)}"
     except (CellTimeoutError, DeadKernelError) as error:
         problem = str(error).splitlines()[0]
     seconds = time.perf_counter() - begin
@@ -115,7 +123,23 @@ def execute(path: Path, *, output: Path | None = None, solutions: bool = False) 
         nbformat.write(notebook, output / path.name)
     claims = sum(isinstance(node, ast.Assert) for cell in code for node in _nodes(cell))
     exercises = sum("exercise" in cell.metadata.get("tags", ()) for cell in notebook.cells)
-    return Result(path.stem, len(code), claims, exercises, seconds, problem)
+    outcomes = tuple(_outcomes(notebook))
+    if solutions and not problem:
+        wrong = [f"{number} is {state}" for number, state in outcomes if state != "Right"]
+        problem = ", ".join(wrong) and f"with its solution {', '.join(wrong)}"
+    return Result(path.stem, len(code), claims, exercises, seconds, problem, outcomes)
+
+
+def _outcomes(notebook: Any) -> Iterable[tuple[str, str]]:
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            yield from _OUTCOME.findall(output.get("data", {}).get("text/plain", ""))
+
+
+def _line(traceback: str) -> str:
+    """The line of the lesson that a traceback points to: a bare assert says nothing else."""
+    at = _AT.search(_COLOURS.sub("", traceback))
+    return at[1].strip() if at else ""
 
 
 def _nodes(source: str) -> Iterable[ast.AST]:

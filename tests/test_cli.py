@@ -84,6 +84,13 @@ def test_run_counts_claims_and_reports_a_failure(tmp_path: Path) -> None:
     bad = course.execute(lesson("91_bad.ipynb", "assert 1 == 2, 'one is not two'"))
     assert not bad.passed
     assert "one is not two" in bad.problem
+    bare = course.execute(lesson("92_bare.ipynb", "x = 1\nassert x == 2"))
+    assert bare.problem == "AssertionError: assert x == 2"
+    shows = "from kitlib.checks import exercise\nexercise.Outcome('open', 'why', exercise='93.1')"
+    as_found = course.execute(lesson("93_open.ipynb", shows))
+    assert as_found.passed and as_found.outcomes == (("93.1", "Open"),)
+    solved = course.execute(lesson("93_open.ipynb", shows), solutions=True)
+    assert solved.problem == "with its solution 93.1 is Open"
     with pytest.raises(KitError, match="no lesson 77"):
         course.find(["77"])
 

@@ -24,7 +24,6 @@ __all__ = [
     "exercise",
     "exercise_check",
     "open_",
-    "outcomes",
     "predict",
     "right",
     "wrong",
@@ -105,7 +104,6 @@ class Prediction:
 Check = Callable[..., Outcome]
 _checks: dict[str, Check] = {}
 _predictions: dict[str, Prediction] = {}
-_outcomes: list[Outcome] = []
 
 
 def predict(number: str, answer: Any = ...) -> Prediction:
@@ -129,16 +127,8 @@ def exercise(number: str, *evidence: Any, **named_evidence: Any) -> Outcome:
     number = str(number)
     given = _predictions.get(number)
     answer = ... if given is None else given.answer
-    outcome = replace(
-        _outcome(number, answer, evidence, named_evidence), exercise=number, prediction=answer
-    )
-    _outcomes.append(outcome)
-    return outcome
-
-
-def outcomes() -> list[Outcome]:
-    """All outcomes of this process so far, in order; the runner of the lessons reads them."""
-    return list(_outcomes)
+    outcome = _outcome(number, answer, evidence, named_evidence)
+    return replace(outcome, exercise=number, prediction=answer)
 
 
 def _outcome(number: str, answer: Any, evidence: Any, named: dict[str, Any]) -> Outcome:

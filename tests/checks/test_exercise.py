@@ -15,7 +15,6 @@ from kitlib.checks.exercise import (
     exercise,
     exercise_check,
     open_,
-    outcomes,
     predict,
     right,
     wrong,
@@ -101,12 +100,3 @@ def test_a_lesson_whose_own_import_fails_is_not_hidden(tmp_path: Any, monkeypatc
     monkeypatch.setattr("kitlib.checks.__path__", [str(tmp_path)])
     with pytest.raises(ModuleNotFoundError, match="a_module_that_is_not_there"):
         exercise("78.1")
-
-
-def test_outcomes_are_kept_in_order() -> None:
-    before = len(outcomes())
-    predict("77.1", 3)
-    exercise("77.1", [])
-    exercise("77.1", [1])
-    assert [o.state for o in outcomes()[before:]] == ["open", "right"]
-    assert {o.exercise for o in outcomes()[before:]} == {"77.1"}
