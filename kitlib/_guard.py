@@ -27,6 +27,8 @@ from typing import Any
 
 WINDOWS = sys.platform == "win32"
 PR_SET_PDEATHSIG = 1
+# Folders that go when the command has ended.
+_removed: list[str] = []
 
 
 def _die_with_guard() -> None:
@@ -67,6 +69,8 @@ def _order(child: Any, order: str, grace: float) -> None:
         threading.Thread(target=_end, args=(child, grace), daemon=True).start()
     elif order == "kill":
         child.kill()
+    elif order == "keep":
+        _removed.clear()
     elif order in ("stop", "cont") and not WINDOWS:
         child.send_signal(signal.SIGSTOP if order == "stop" else signal.SIGCONT)
 
@@ -88,8 +92,10 @@ def main(spec: dict[str, Any]) -> int:
         job = _job()
         ctypes.windll.kernel32.AssignProcessToJobObject(job, int(child._handle))  # type: ignore[attr-defined]
 
+    _removed.extend(spec.get("remove", ()))
+
     def over(status: int) -> None:
-        for folder in spec.get("remove", ()):
+        for folder in _removed:
             shutil.rmtree(folder, ignore_errors=True)
         os._exit(status)
 

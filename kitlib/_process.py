@@ -103,6 +103,10 @@ class Guarded:
         """Let a frozen command go on (SIGCONT)."""
         self.send("!cont")
 
+    def keep(self) -> None:
+        """Do not remove the folders when the command ends: it is started again at once."""
+        self.send("!keep")
+
     @property
     def running(self) -> bool:
         """Whether the command still runs."""

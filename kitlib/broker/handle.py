@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import re
+import subprocess
 import time
 from html import escape
 from pathlib import Path
@@ -21,7 +22,7 @@ from . import parts, prepare, sweep
 from .node import BrokerError, Node
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from kafka.admin import KafkaAdminClient
 
@@ -88,9 +89,37 @@ class Kafka:
             " KIT_BOOTSTRAP_SERVERS the kit starts a broker of its own.",
         )
 
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Turn a broker's silence into a sentence; what it refuses is the caller's to explain."""
+        from kafka import errors
+
+        silence = (
+            errors.RequestTimedOutError,
+            errors.KafkaTimeoutError,
+            errors.KafkaConnectionError,
+            errors.NodeNotReadyError,
+        )
+        try:
+            yield
+        except silence as error:
+            raise self._silent(error) from error
+
+    def _silent(self, error: Exception) -> KitError:
+        return KitError(
+            f"The broker at {self.bootstrap_servers} does not answer",
+            str(error),
+            "Run the cell again in a moment. If it stays silent, restart the broker or the kernel.",
+        )
+
     def topics(self) -> list[str]:
-        """The names of the topics, without Kafka's internal ones."""
-        return sorted(name for name in self.admin().list_topics() if not name.startswith("__"))
+        """The names of the topics, without Kafka's internal ones.
+
+        Raises KitError when the broker does not answer.
+        """
+        with self._asking():
+            names = self.admin().list_topics()
+        return sorted(name for name in names if not name.startswith("__"))
 
     def fresh_topic(self, name: str, partitions: int = 1, **configs: Any) -> str:
         """Make an empty topic, also where one of that name exists; returns the name.
@@ -107,19 +136,16 @@ class Kafka:
                 "Records live in partitions, so there is at least one",
                 "Give a whole number from 1 on.",
             )
-        admin = self.admin()
+        wanted = {
+            "num_partitions": partitions,
+            "configs": {name.replace("_", "."): str(value) for name, value in configs.items()},
+        }
         try:
-            if name in admin.list_topics():
-                self._forget(name)
-            admin.create_topics(
-                {
-                    name: {
-                        "num_partitions": partitions,
-                        "configs": {k.replace("_", "."): str(v) for k, v in configs.items()},
-                    }
-                },
-                wait_for_metadata=True,
-            )
+            with self._asking():
+                admin = self.admin()
+                if name in admin.list_topics():
+                    self._forget(name)
+                admin.create_topics({name: wanted}, wait_for_metadata=True)
         except errors.KafkaError as error:
             raise KitError(
                 f"The topic {name!r} could not be made",
@@ -166,55 +192,17 @@ class Kafka:
         if there are any, and "producer_id", "producer_epoch" and "sequence", which are -1 for a
         producer that is not idempotent. Raises KitError when there is no such topic.
         """
-        from kafka import KafkaConsumer, TopicPartition
+        from ..journal import Journal
+        from ._read import stored
 
-        from ..journal import Journal, Row, text
-        from ._batches import origins
-
-        rows: list[Row] = []
-        with contextlib.closing(
-            KafkaConsumer(
-                **self._connection, enable_auto_commit=False, auto_offset_reset="earliest"
+        with self._asking():
+            rows = stored(self._connection, topic)
+        if rows is None:
+            raise KitError(
+                f"There is no topic {topic!r}",
+                f"Topics here: {', '.join(self.topics()) or 'none'}",
+                f'Make it with kafka.fresh_topic("{topic}", partitions=3).',
             )
-        ) as consumer:
-            if topic not in consumer.topics():
-                raise KitError(
-                    f"There is no topic {topic!r}",
-                    f"Topics here: {', '.join(self.topics()) or 'none'}",
-                    f'Make it with kafka.fresh_topic("{topic}", partitions=3).',
-                )
-            assigned = [
-                TopicPartition(topic, number)
-                for number in sorted(consumer.partitions_for_topic(topic) or ())
-            ]
-            consumer.assign(assigned)
-            consumer.seek_to_beginning(*assigned)
-            ends = consumer.end_offsets(assigned)
-            origin_of = origins(consumer)
-            while any(consumer.position(part) < end for part, end in ends.items()):
-                for batch in consumer.poll(timeout_ms=500).values():
-                    for record in batch:
-                        if record.offset >= ends[TopicPartition(topic, record.partition)]:
-                            continue
-                        detail: dict[str, Any] = {}
-                        if record.headers:
-                            detail["headers"] = {n: text(value) for n, value in record.headers}
-                        place = (topic, record.partition, record.offset)
-                        detail |= origin_of.pop(place, {})
-                        rows.append(
-                            Row(
-                                time=record.timestamp / 1000,
-                                actor="broker",
-                                kind="stored",
-                                topic=topic,
-                                partition=record.partition,
-                                offset=record.offset,
-                                key=text(record.key),
-                                value=text(record.value),
-                                detail=detail or None,
-                            )
-                        )
-        rows.sort(key=lambda row: (row.partition, row.offset))
         return Journal(rows)
 
     def behind(self, faults: Faults) -> Connection:
@@ -251,7 +239,7 @@ class Kafka:
         try:
             return "\n".join(f"{name:8} {value}" for name, value in self._facts())
         except Exception as error:
-            return f"{type(self).__name__} at {self.bootstrap_servers}: no answer ({error})"
+            return f"{type(self).__name__} at {self.bootstrap_servers}: no answer ({str(error).splitlines()[0]})"
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(repr(self))}</pre>"
@@ -308,6 +296,7 @@ class Broker(Kafka):
         """
         if self.running:
             return self
+        self.close()  # the clients of a broker that has ended
         found = parts.parts()
         if not prepare.ready(found) or any(not jar.exists() for jar in found.jars):
             prepare.prepare(prepare.say)
@@ -331,6 +320,20 @@ class Broker(Kafka):
         self._connection["bootstrap_servers"] = node.wait_ready()
         atexit.register(self.stop)
 
+    def restart(self, *, kill: bool = False) -> Broker:
+        """End the broker's process and start it again, with its data and at its address.
+
+        kill: end it by SIGKILL, as a crash does; otherwise it shuts down in order. Clients find it
+        again by themselves. After a kill this takes some ten seconds: the controller keeps the old
+        registration for `broker.session.timeout.ms` (KIP-500, KIP-631). Raises BrokerError when it
+        does not run or does not come back.
+        """
+        self.admin()
+        self.close()
+        self.node.relaunch(kill=kill)
+        self.node.wait_ready()
+        return self
+
     def stop(self) -> None:
         """End the broker and remove its data; nothing happens if it does not run."""
         self.close()
@@ -341,13 +344,23 @@ class Broker(Kafka):
     def admin(self) -> KafkaAdminClient:
         """An admin client; raises BrokerError with the reason when the broker has ended."""
         if not self.running:
-            node = self.node
-            raise BrokerError(
-                "The broker has ended",
-                node.reason(),
-                "Run `kit.connect()` again: it starts a new one, with empty topics.",
-            )
+            self.node  # noqa: B018 - says it if it was not started
+            raise self._ended()
         return super().admin()
+
+    def _silent(self, error: Exception) -> KitError:
+        # Its connections break a moment before the process is gone.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.node.process.wait(2)
+            return self._ended()
+        return super()._silent(error)
+
+    def _ended(self) -> BrokerError:
+        return BrokerError(
+            "The broker has ended",
+            self.node.reason(),
+            "Run `kit.connect()` again: it starts a new one, with empty topics.",
+        )
 
     def _facts(self) -> list[tuple[str, str]]:
         return [*super()._facts(), ("log", str(self.log))]

@@ -16,6 +16,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import psutil
+
 from .._process import Guarded
 from ..errors import KitError
 from . import parts, settings, sweep
@@ -135,6 +137,17 @@ class Node:
         self.stop()
         raise BrokerError(f"The broker did not start within {timeout_s:.0f} s", self.reason())
 
+    def relaunch(self, *, kill: bool) -> None:
+        """End the process, with SIGKILL or in order, and start it on its data and its ports."""
+        self.process.keep()
+        if kill:
+            self.process.kill()
+        else:
+            # Not by the guard, which kills what takes longer than its grace.
+            psutil.Process(self.process.pid).terminate()
+        self.process.wait(60)
+        self.launch()
+
     def reason(self) -> str:
         """The lines of the log that say why the broker ended, and where the log is."""
         lines = self.log.read_text("utf-8", "replace").splitlines()
@@ -144,6 +157,7 @@ class Node:
             line
             for line in lines
             if re.search(r"ERROR|FATAL|Exception|OutOfMemory|No space|^Error|^# ", line)
+            and not re.match(r"\s+at ", line)
         ]
         return "\n".join([*(telling or lines)[-5:], f"log: {self.log}"])
 
