@@ -27,8 +27,7 @@ from typing import Any
 
 WINDOWS = sys.platform == "win32"
 PR_SET_PDEATHSIG = 1
-# Folders that go when the command has ended.
-_removed: list[str] = []
+_kept: list[bool] = []
 
 
 def _die_with_guard() -> None:
@@ -70,7 +69,7 @@ def _order(child: Any, order: str, grace: float) -> None:
     elif order == "kill":
         child.kill()
     elif order == "keep":
-        _removed.clear()
+        _kept.append(True)
     elif order in ("stop", "cont") and not WINDOWS:
         child.send_signal(signal.SIGSTOP if order == "stop" else signal.SIGCONT)
 
@@ -80,6 +79,20 @@ def main(spec: dict[str, Any]) -> int:
     if not WINDOWS:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    folder = spec.get("folder")
+
+    def over(status: int) -> None:
+        if folder and not _kept:
+            shutil.rmtree(folder, ignore_errors=True)
+        os._exit(status)
+
+    if folder:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    if spec.get("hold"):
+        sys.stdout.write("held\n")
+        sys.stdout.flush()
+        if sys.stdin.buffer.readline().strip() != b"!go":
+            over(0)
     output = open(spec["log"], "ab") if spec.get("log") else None  # noqa: SIM115 - the child's
     child = subprocess.Popen(
         spec["command"],
@@ -91,13 +104,6 @@ def main(spec: dict[str, Any]) -> int:
     if WINDOWS:
         job = _job()
         ctypes.windll.kernel32.AssignProcessToJobObject(job, int(child._handle))  # type: ignore[attr-defined]
-
-    _removed.extend(spec.get("remove", ()))
-
-    def over(status: int) -> None:
-        for folder in _removed:
-            shutil.rmtree(folder, ignore_errors=True)
-        os._exit(status)
 
     return keep(child, float(spec.get("grace", 2.0)), over)
 

@@ -27,7 +27,8 @@ class Guarded:
 
     command: list of str. on_line: called with each line (str) that the command prints, on a thread
     of this object; not used with `log`, a file that takes the output instead. grace_s: seconds
-    between the request to end and the kill. remove: folders that go when the command has ended.
+    between the request to end and the kill. folder: made for the command, for the owner alone, and
+    removed when it has ended. fill: called when the folder is there; then the command starts.
     """
 
     def __init__(
@@ -37,13 +38,15 @@ class Guarded:
         on_line: Callable[[str], None] | None = None,
         log: Path | None = None,
         grace_s: float = 2.0,
-        remove: Sequence[Path] = (),
+        folder: Path | None = None,
+        fill: Callable[[], object] | None = None,
     ) -> None:
         spec = {
             "command": list(command),
             "log": str(log) if log else None,
             "grace": grace_s,
-            "remove": [str(folder) for folder in remove],
+            "folder": str(folder) if folder else None,
+            "hold": fill is not None,
         }
         flags = 0
         if sys.platform == "win32":
@@ -57,6 +60,16 @@ class Guarded:
         )
         assert self._guard.stdin is not None and self._guard.stdout is not None
         try:
+            if fill is not None:
+                if not self._guard.stdout.readline():
+                    raise ValueError
+                try:
+                    fill()
+                except BaseException:
+                    self._guard.stdin.close()  # it removes the folder and ends
+                    raise
+                self._guard.stdin.write(b"!go\n")
+                self._guard.stdin.flush()
             self._attach(self._guard.stdin, self._guard.stdout, on_line)
         except ValueError:
             raise KitError(
@@ -104,7 +117,7 @@ class Guarded:
         self.send("!cont")
 
     def keep(self) -> None:
-        """Do not remove the folders when the command ends: it is started again at once."""
+        """Do not remove the folder when the command ends: it is started again at once."""
         self.send("!keep")
 
     @property

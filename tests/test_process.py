@@ -69,7 +69,7 @@ def test_it_ends_with_an_owner_that_is_killed(tmp_path: Path, paused: bool) -> N
             "from pathlib import Path\n"
             "from kitlib._process import Guarded\n"
             "p = Guarded([sys.executable, '-c', 'import time; time.sleep(600)'],"
-            " remove=[Path(sys.argv[1])])\n"
+            " folder=Path(sys.argv[1]))\n"
             + ("p.pause()\n" if paused else "")
             + "print(p.pid, p.guard_pid, flush=True)\n"
             "time.sleep(600)",

@@ -239,7 +239,8 @@ class Kafka:
         try:
             return "\n".join(f"{name:8} {value}" for name, value in self._facts())
         except Exception as error:
-            return f"{type(self).__name__} at {self.bootstrap_servers}: no answer ({str(error).splitlines()[0]})"
+            why = str(error).splitlines()[0]
+            return f"{type(self).__name__} at {self.bootstrap_servers}: no answer ({why})"
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(repr(self))}</pre>"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import secrets
 import shutil
 import tempfile
 import time
@@ -33,11 +34,11 @@ class BrokerError(KitError):
     fix = "Run `./kit doctor`; it checks what a broker needs. The whole log is in the file named."
 
 
-def new_run_folder() -> Path:
-    """A folder for one broker's data, readable by its owner alone."""
+def _new_run_folder() -> Path:
+    """A name for the folder of one broker's data; its guard makes the folder, and removes it."""
     runs = parts.cache_folder() / "runs"
     runs.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=runs))
+    return runs / f"{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def _new_log() -> Path:
@@ -69,7 +70,9 @@ class Node:
         self._extra = dict(extra or {})
         self._grace_s = grace_s
         self.parts = parts.parts()
-        self.folder = new_run_folder()
+        self.folder = _new_run_folder()
+        self._config = self.folder / "server.properties"
+        self._log4j = self.folder / "log4j2.properties"
         self.log = _new_log()
         self._jvm = list(jvm) if jvm is not None else [f"-XX:AOTCache={self.parts.aot}"]
         self._ports = (0, 0)
@@ -90,30 +93,33 @@ class Node:
 
     def launch(self) -> None:
         """Start the process without waiting for it."""
-        if not self.data.exists():
-            shutil.copytree(self.parts.template, self.data)
-        config, log4j = self.folder / "server.properties", self.folder / "log4j2.properties"
-        text = settings.server_properties(str(self.data), self._ports)
-        text += "".join(f"{name}={value}\n" for name, value in self._extra.items())
-        config.write_text(text, "utf-8")
-        log4j.write_text(settings.LOG4J, "utf-8")
         self._from = self.log.stat().st_size
         self._process = Guarded(
             [
                 str(self.parts.java),
                 *self._jvm,
                 *(option for option, _ in settings.JVM),
-                f"-Dlog4j2.configurationFile={log4j.as_uri()}",
+                f"-Dlog4j2.configurationFile={self._log4j.as_uri()}",
                 "-cp",
                 self.parts.class_path,
                 "kafka.Kafka",
-                str(config),
+                str(self._config),
             ],
             log=self.log,
             grace_s=self._grace_s,
-            remove=[self.folder],
+            folder=self.folder,
+            fill=self._fill,
         )
         sweep.note(self.folder, self._process.guard_pid, self._process.pid)
+
+    def _fill(self) -> None:
+        """Put into the folder what the broker starts from."""
+        if not self.data.exists():
+            shutil.copytree(self.parts.template, self.data)
+        text = settings.server_properties(str(self.data), self._ports)
+        text += "".join(f"{name}={value}\n" for name, value in self._extra.items())
+        self._config.write_text(text, "utf-8")
+        self._log4j.write_text(settings.LOG4J, "utf-8")
 
     def wait_ready(self, timeout_s: float = 60) -> str:
         """Wait until the broker serves; returns its address. Raises BrokerError with the reason."""

@@ -1,0 +1,84 @@
+"""What an owner may leave behind: processes, folders of its brokers, temporary files."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from pathlib import Path
+
+import psutil
+
+from kitlib.broker import parts
+
+ROOT = Path(__file__).parent.parent
+_MARK = "KIT_TEST_MARK"
+
+
+class Leavings:
+    """Follows all that comes of one owner, wherever it moved to: by a mark in the environment.
+
+    temporary: a folder of this owner's own, which becomes its TMPDIR.
+    """
+
+    def __init__(self, temporary: Path) -> None:
+        self._mark = uuid.uuid4().hex
+        self._temporary = temporary
+        self._seen: set[psutil.Process] = set()
+        temporary.mkdir(exist_ok=True)
+        temporary.chmod(0o755)
+        self.environment = os.environ | {
+            _MARK: self._mark,
+            "TMPDIR": str(temporary),
+            "PYTHONPATH": str(ROOT),
+        }
+
+    def processes(self) -> list[psutil.Process]:
+        """The processes of this owner that run now, itself included."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                marked = process.environ().get(_MARK) == self._mark
+                if (marked or process in self._seen) and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        # A server may clean its environment, but not its ancestry.
+        for process in list(found):
+            try:
+                self._seen.update(process.children(recursive=True))
+            except psutil.Error:
+                continue
+        self._seen.update(found)
+        return [one for one in self._seen if _runs(one)]
+
+    def folders(self) -> list[Path]:
+        """Data directories of its brokers and temporary files."""
+        owners = {str(one.pid) for one in self._seen}
+        runs = (parts.cache_folder() / "runs").glob("*")
+        ours = [run for run in runs if run.name.split("-")[0] in owners]
+        return [*ours, *self._temporary.iterdir()]
+
+    def after(self, seconds: float) -> tuple[list[str], float]:
+        """What is still there after at most so long, in words; and when the last of it went."""
+        begin = time.monotonic()
+        while True:
+            left = [" ".join(_words(one)) for one in self.processes()]
+            left += map(str, self.folders())
+            if not left or time.monotonic() - begin > seconds:
+                return left, time.monotonic() - begin
+            time.sleep(0.05)
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return [str(process.pid), *process.cmdline()[:6]]
+    except psutil.Error:
+        return [str(process.pid)]
