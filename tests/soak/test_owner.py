@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import pty
 import random
@@ -9,11 +11,13 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 from leavings import ROOT, Leavings
 
@@ -124,3 +128,57 @@ def test_a_kernel_is_restarted_at_a_random_moment(
             kernel.shutdown_kernel(now=True)
         left, _ = leavings.after(5)
         assert left == [], f"after {moment:.2f} s"
+
+
+def test_a_lab_is_closed_while_a_lesson_runs(
+    kafka: Broker, times: Callable[[int, int], int], tmp_path: Path
+) -> None:
+    """By Ctrl-C twice, by SIGTERM, with its terminal, and by SIGKILL."""
+    ways = [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT], [signal.SIGHUP], [signal.SIGKILL]]
+    for number in range(times(1, 20)):
+        leavings = Leavings(tmp_path / str(number))
+        runtime = tmp_path / f"runtime-{number}"
+        lab = subprocess.Popen(
+            [sys.executable, "-m", "kitlib", "lab", "--no-browser", "--port=0"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=leavings.environment | {"JUPYTER_RUNTIME_DIR": str(runtime)},
+            cwd=ROOT,
+        )
+        try:
+            server = json.loads(_wait_for(runtime, "jpserver-*.json").read_text("utf-8"))
+            request = urllib.request.Request(
+                f"{server['url']}api/kernels",
+                data=b"{}",
+                headers={"Authorization": f"token {server['token']}"},
+            )
+            kernel = json.load(urllib.request.urlopen(request))["id"]
+            client = BlockingKernelClient()
+            client.load_connection_file(str(_wait_for(runtime, f"kernel-{kernel}.json")))
+            client.start_channels()
+            client.wait_for_ready(60)
+            client.execute(OWNER)
+            time.sleep(random.Random(number).uniform(0, LATEST_S))
+            client.stop_channels()
+            leavings.processes()
+            for one in ways[number % len(ways)]:
+                lab.send_signal(one)
+                time.sleep(0.1)  # a second Ctrl-C that comes with the first is one
+            lab.wait(60)
+        finally:
+            lab.kill()
+            lab.wait()
+        left, _ = leavings.after(5)
+        assert left == [], f"{ways[number % len(ways)]}, round {number}"
+
+
+def _wait_for(folder: Path, pattern: str) -> Path:
+    """A file that Jupyter writes, when it is whole."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for path in folder.glob(pattern):
+            with contextlib.suppress(ValueError):
+                json.loads(path.read_text("utf-8"))
+                return path
+        time.sleep(0.05)
+    raise AssertionError(f"no {pattern} in {folder}")

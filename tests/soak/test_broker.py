@@ -1,0 +1,235 @@
+"""A broker that is killed, frozen, starved, robbed of its data, or started again under its clients.
+
+Each time: the fault, what the learner is told, and that the next start works.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka import KafkaConsumer, KafkaProducer
+
+import kitlib as kit
+from kitlib.broker import parts
+from kitlib.broker.handle import Broker
+from kitlib.broker.node import BrokerError
+
+ROOT = Path(__file__).parent.parent.parent
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
+
+
+def works(broker: Broker) -> bool:
+    """Whether a record makes its way."""
+    broker.fresh_topic("works")
+    with KafkaProducer(**broker.connection) as producer:
+        producer.send("works", b"x").get(30)
+    return [row.value for row in broker.read("works")] == ["x"]
+
+
+def ended(broker: Broker) -> str:
+    """What the learner is told when the broker has ended, which is waited for."""
+    kit.wait_until(lambda: not broker.running, "the end of the broker", timeout_s=60)
+    with pytest.raises(BrokerError, match="The broker has ended") as told:
+        broker.topics()
+    assert str(broker.log) in str(told.value)
+    assert "kit.connect()" in str(told.value)
+    assert repr(broker) == f"Broker, ended; log: {broker.log}"
+    return str(told.value)
+
+
+def test_killed_at_a_random_moment(kafka: Broker, times: Callable[[int, int], int]) -> None:
+    for number in range(times(2, 30)):
+        moment = random.Random(number).uniform(0, 3)
+        broker = Broker()
+
+        def kill(broker: Broker = broker, moment: float = moment) -> None:
+            while broker._node is None or broker._node._process is None:
+                time.sleep(0.001)
+            time.sleep(moment)
+            os.kill(broker.node.process.pid, signal.SIGKILL)
+
+        with ThreadPoolExecutor(1) as pool:
+            killed = pool.submit(kill)
+            try:
+                broker.start()
+            except BrokerError as error:
+                assert "signal 9" in str(error), f"after {moment:.2f} s"
+            killed.result()
+        assert "signal 9" in ended(broker), f"after {moment:.2f} s"
+        assert not broker.node.folder.exists()
+        assert works(broker.start()), f"after {moment:.2f} s"
+        broker.stop()
+
+
+def test_frozen() -> None:
+    with Broker() as broker:
+        broker.fresh_topic("before")
+        os.kill(broker.node.process.pid, signal.SIGSTOP)
+        with pytest.raises(kit.KitError, match="does not answer"):
+            broker.fresh_topic("meanwhile")
+        assert "no answer" in repr(broker)
+        os.kill(broker.node.process.pid, signal.SIGCONT)
+        assert "before" in broker.topics()
+        assert works(broker)
+        os.kill(broker.node.process.pid, signal.SIGSTOP)
+    assert not broker.running
+    assert not broker.node.folder.exists()
+
+
+def test_out_of_memory() -> None:
+    with Broker() as broker:
+        host, port = broker.bootstrap_servers.split(":")
+        clients = []
+        for _ in range(4):  # each announces a request that fits; together they do not
+            client = socket.create_connection((host, int(port)))
+            client.sendall(struct.pack(">i", 100_000_000) + b"x")
+            clients.append(client)
+        assert "OutOfMemoryError" in ended(broker)
+        for client in clients:
+            client.close()
+        assert works(broker.start())
+
+
+def test_its_data_directory_is_removed() -> None:
+    with Broker() as broker:
+        broker.fresh_topic("t")
+        shutil.rmtree(broker.node.data)
+        # It notices when it next opens a file.
+        with pytest.raises(kit.KitError):
+            for number in range(20):
+                broker.fresh_topic(f"t{number}")
+                broker.read(f"t{number}")
+        said = ended(broker)
+        assert "NoSuchFileException" in said or "log dirs" in said
+        assert works(broker.start())
+
+
+FULL = """
+import json
+import kitlib as kit
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+broker = kit.Broker().start()
+broker.fresh_topic("t")
+with KafkaProducer(**broker.connection, request_timeout_ms=5_000, delivery_timeout_ms=9_000) as producer:
+    acked = 0
+    try:
+        while acked < 1000:
+            producer.send("t", bytes(500_000)).get(30)
+            acked += 1
+        error = ""
+    except KafkaError as raised:
+        error = type(raised).__name__
+kit.wait_until(lambda: not broker.running, "the end of the broker", timeout_s=60)
+try:
+    broker.topics()
+    said = ""
+except kit.KitError as told:
+    said = str(told)
+broker.start()
+broker.fresh_topic("t")
+with KafkaProducer(**broker.connection) as producer:
+    producer.send("t", b"x").get(30)
+print(json.dumps({"acked": acked, "error": error, "said": said, "then": len(broker.read("t"))}))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a file system of its own")
+def test_the_disk_is_full(kafka: Broker) -> None:
+    runs = parts.cache_folder() / "runs"
+    mount = f'mount -t tmpfs -o size=40m none "{runs}" && exec "$@"'
+    within = ["unshare", "--mount", "sh", "-c", mount, "sh"]
+    if subprocess.run([*within, "true"], capture_output=True).returncode:
+        pytest.skip("this system lets nobody mount here")
+    ran = subprocess.run(
+        [*within, sys.executable, "-c", FULL],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        timeout=240,
+    )
+    assert ran.returncode == 0, ran.stderr
+    found = json.loads(ran.stdout.splitlines()[-1])
+    assert 0 < found["acked"] < 85
+    assert found["error"]
+    assert "No space left on device" in found["said"]
+    assert found["then"] == 1
+
+
+def group(me: Any) -> None:
+    consumer = KafkaConsumer(
+        "restarts", **me.connection, group_id="restarts", auto_offset_reset="earliest"
+    )
+    me.record(consumer)
+    while not me.stopping:
+        consumer.poll(timeout_ms=200)
+    consumer.close()
+
+
+def test_started_again_under_a_producer_and_a_group(times: Callable[[int, int], int]) -> None:
+    """Nothing that was acknowledged is lost, and nothing is there twice."""
+    restarts = times(1, 20)
+    acked: dict[tuple[int, int], str] = {}
+    failed: list[BaseException] = []
+    stop = threading.Event()
+
+    def send(producer: KafkaProducer) -> None:
+        number = 0
+        while not stop.is_set():
+            value = str(number)
+            future = producer.send("restarts", value.encode())
+            future.add_callback(
+                lambda sent, value=value: acked.__setitem__((sent.partition, sent.offset), value)
+            )
+            future.add_errback(failed.append)
+            number += 1
+            stop.wait(0.005)
+
+    with Broker() as broker:
+        broker.fresh_topic("restarts", partitions=3)
+        journal = kit.Journal()
+        with (
+            KafkaProducer(**broker.connection) as producer,
+            kit.Workers(broker, group, journal=journal) as team,
+            ThreadPoolExecutor(1) as pool,
+        ):
+            team.start("ana", "ben")
+            sending = pool.submit(send, producer)
+            try:
+                for number in range(restarts):
+                    before = len(acked)
+                    kit.wait_until(lambda n=before: len(acked) > n + 50, "acks", timeout_s=60)
+                    time.sleep(random.Random(number).uniform(0, 1))
+                    address = broker.bootstrap_servers
+                    broker.restart(kill=number % 2 == 0)
+                    assert broker.bootstrap_servers == address
+            finally:
+                stop.set()
+                sending.result()
+            producer.flush(120)
+
+            def read() -> set[str]:
+                return {str(row.value) for row in journal.rows("consumed")}
+
+            kit.wait_until(lambda: set(acked.values()) <= read(), "reading all", timeout_s=120)
+        log = {(row.partition, row.offset): row.value for row in broker.read("restarts")}
+    assert failed == []
+    assert len(acked) > 50
+    assert {place: log.get(place) for place in acked} == acked
+    assert len(set(log.values())) == len(log)
