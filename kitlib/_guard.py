@@ -48,6 +48,13 @@ def _job() -> Any:
     return job
 
 
+def _say(line: str) -> None:
+    """Tell the owner, who may be gone already: then the end of its pipe says so next."""
+    with contextlib.suppress(OSError):
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+
 def _end(child: Any, grace: float) -> None:
     """Ask the child to end, wait `grace` seconds, then kill it. A frozen one is killed as well."""
     if child.stdin:
@@ -81,7 +88,10 @@ def main(spec: dict[str, Any]) -> int:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     folder = spec.get("folder")
 
+    ending = threading.Lock()
+
     def over(status: int) -> None:
+        ending.acquire()  # for good: whoever comes second must not end what the first removes
         if folder and not _kept:
             shutil.rmtree(folder, ignore_errors=True)
         os._exit(status)
@@ -89,8 +99,7 @@ def main(spec: dict[str, Any]) -> int:
     if folder:
         os.makedirs(folder, mode=0o700, exist_ok=True)
     if spec.get("hold"):
-        sys.stdout.write("held\n")
-        sys.stdout.flush()
+        _say("held")
         if sys.stdin.buffer.readline().strip() != b"!go":
             over(0)
     output = open(spec["log"], "ab") if spec.get("log") else None  # noqa: SIM115 - the child's
@@ -113,8 +122,7 @@ def keep(child: Any, grace: float, over: Callable[[int], None]) -> int:
 
     child: a Popen. over: called with the exit status (128 + n for signal n); ends this process.
     """
-    sys.stdout.write(json.dumps({"guard": os.getpid(), "child": child.pid}) + "\n")
-    sys.stdout.flush()
+    _say(json.dumps({"guard": os.getpid(), "child": child.pid}))
 
     def follow() -> None:
         status = child.wait()
