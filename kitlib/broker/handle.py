@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._connection import Connection
 from ..errors import KitError
-from . import parts, prepare, sweep
+from . import _reach, parts, prepare, sweep
 from .node import BrokerError, Node
 
 if TYPE_CHECKING:
@@ -72,22 +72,8 @@ class Kafka:
     def admin(self) -> KafkaAdminClient:
         """An admin client of this handle, closed with it. Raises KitError without a broker."""
         if self._admin is None:
-            from kafka import errors
-            from kafka.admin import KafkaAdminClient
-
-            try:
-                self._admin = KafkaAdminClient(**self._connection, bootstrap_timeout_ms=10_000)
-            except errors.KafkaError as error:
-                raise self._unreachable(error) from error
+            self._admin = _reach.admin(self._connection)
         return self._admin
-
-    def _unreachable(self, error: Exception) -> KitError:
-        return KitError(
-            f"No Kafka answers at {self.bootstrap_servers}",
-            f"{type(error).__name__}: {error}"[:300],
-            "Check the address in KIT_BOOTSTRAP_SERVERS and the KIT_SECURITY_ settings; without"
-            " KIT_BOOTSTRAP_SERVERS the kit starts a broker of its own.",
-        )
 
     @contextlib.contextmanager
     def _asking(self) -> Iterator[None]:
