@@ -24,6 +24,8 @@ SECURITY = {
     "KIT_SECURITY_SSL_KEYFILE": "ssl_keyfile",
     "KIT_SECURITY_SSL_PASSWORD": "ssl_password",
 }
+_SASL = ("sasl_mechanism", "sasl_plain_username", "sasl_plain_password")
+_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
 _current: Kafka | None = None
 _lock = threading.Lock()
@@ -67,10 +69,27 @@ def external_connection(servers: str) -> dict[str, Any]:
             "",
             "It is one of PLAINTEXT, SSL, SASL_PLAINTEXT and SASL_SSL.",
         )
-    if "sasl_mechanism" in connection and not protocol.startswith("SASL"):
+    asked, given = protocol.startswith("SASL"), [name for name in connection if "sasl" in name]
+    if given and not asked:
         raise KitError(
-            "KIT_SECURITY_SASL_MECHANISM is set, but no password would be sent",
+            f"{_name(given[0])} is set, but no password would be sent",
             f"KIT_SECURITY_PROTOCOL is {protocol}",
             "Set it to SASL_SSL (or SASL_PLAINTEXT).",
         )
+    if asked and (missing := [name for name in _SASL if not connection.get(name)]):
+        raise KitError(
+            f"{_name(missing[0])} is not set",
+            f"KIT_SECURITY_PROTOCOL is {protocol}: it takes a mechanism, a name and a password",
+            f"Set {', '.join(map(_name, missing))}.",
+        )
+    if asked and connection["sasl_mechanism"] not in _MECHANISMS:
+        raise KitError(
+            f"KIT_SECURITY_SASL_MECHANISM is {connection['sasl_mechanism']!r}",
+            "The kit logs in with a name and a password",
+            f"It is one of {', '.join(_MECHANISMS)}.",
+        )
     return connection
+
+
+def _name(argument: str) -> str:
+    return next(name for name, theirs in SECURITY.items() if theirs == argument)

@@ -1,8 +1,8 @@
 """Reaches a Kafka, and says in words why that does not work.
 
 kafka-python tries again until its time is over, and then says that its time is over. Here a look at
-the address comes first: is somebody there, is TLS as it should be, is it a Kafka? What waiting does
-not mend is said at once. What a broker refuses later, a password for example, ends the attempt.
+the address comes first: is somebody there, is TLS as it should be, is it a Kafka, does it take this
+password? What waiting does not mend is said at once.
 """
 
 from __future__ import annotations
@@ -26,85 +26,54 @@ if TYPE_CHECKING:
 LOOK_S = 3.0
 WAIT_MS = 10_000  # a broker that is just starting is waited for
 
-# ApiVersions, version 0: each Kafka answers it before it asks for a password.
-_NUMBER = 1_262_179_668  # a correlation id that nothing else sends by accident
-_REQUEST = struct.pack(">ihhih", 10, 18, 0, _NUMBER, -1)
+_PORT = "Check the port in KIT_BOOTSTRAP_SERVERS."
 # OpenSSL: the certificate names another host, or another IP address.
 _OTHER_NAME = (62, 64)
+# Numbers of the Kafka protocol guide.
+_API_VERSIONS, _SASL_HANDSHAKE, _SASL_AUTHENTICATE = 18, 17, 36
+_ILLEGAL_STATE = 34
+_NUMBER = 1_262_179_668  # a correlation id that nothing else sends by accident
+
+
+class _Wrong(Exception):
+    """why, fix: what is wrong with an address and no waiting mends."""
 
 
 def admin(connection: Mapping[str, Any]) -> KafkaAdminClient:
     """An admin client with this connection. Raises KitError when there cannot be one."""
-    from kafka import errors
     from kafka.admin import KafkaAdminClient
+    from kafka.errors import KafkaError
     from kafka.net.compat import KafkaNetClient
 
-    final = (
-        errors.SaslAuthenticationFailedError,
-        errors.UnsupportedSaslMechanismError,
-        errors.IllegalSaslStateError,
-        errors.AuthorizationError,
-    )
-    met: list[Exception] = []
     made: list[Any] = []
 
     def make(**options: Any) -> Any:
-        client = KafkaNetClient(**options)
-        made.append(client)
-        connect = client._manager.get_connection
+        made.append(KafkaNetClient(**options))
+        return made[0]
 
-        def get_connection(*args: Any, **kwargs: Any) -> Any:
-            if met and isinstance(met[-1], final):
-                raise met[-1]
-            found = connect(*args, **kwargs)
-            found.init_future.add_errback(met.append)
-            return found
-
-        client._manager.get_connection = get_connection
-        return client
-
-    _look_around(connection)
     with _quiet():
+        look(connection)
         try:
-            reached = KafkaAdminClient(
-                **connection, bootstrap_timeout_ms=WAIT_MS, kafka_client=make
-            )
-            del made[0]._manager.get_connection
-            return reached
-        except (errors.KafkaError, OSError, ValueError) as error:
-            for client in made:
+            return KafkaAdminClient(**connection, bootstrap_timeout_ms=WAIT_MS, kafka_client=make)
+        except KafkaError as error:
+            for client in made:  # it leaves its thread behind
                 with suppress(Exception):
                     client.close()
                 client._manager._net.stop()
-            raise _unreachable(connection, met[-1] if met else error) from None
+            found = look(connection)  # it may have come up meanwhile
+            raise KitError(
+                f"No Kafka answers at {connection['bootstrap_servers']}",
+                found or f"{type(error).__name__}: {error}"[:300],
+                "Check the address in KIT_BOOTSTRAP_SERVERS and the KIT_SECURITY_ settings; without"
+                " KIT_BOOTSTRAP_SERVERS the kit starts a broker of its own.",
+            ) from None
 
 
-def _unreachable(connection: Mapping[str, Any], error: Exception) -> KitError:
-    from kafka import errors
+def look(connection: Mapping[str, Any]) -> str:
+    """Raise KitError if something is wrong with every address, and waiting does not mend it.
 
-    # The broker's own words come last: "node=..: SASL_AUTHENTICATION_FAILED: Authentication failed".
-    why = f"{type(error).__name__}: {error}"
-    fix = "Check the address in KIT_BOOTSTRAP_SERVERS and the KIT_SECURITY_ settings; without " \
-        "KIT_BOOTSTRAP_SERVERS the kit starts a broker of its own."  # fmt: skip
-    where = connection["bootstrap_servers"]
-    if isinstance(error, errors.SaslAuthenticationFailedError):
-        return KitError(
-            f"The Kafka at {where} refuses this user or this password",
-            why,
-            "Check KIT_SECURITY_SASL_USERNAME, KIT_SECURITY_SASL_PASSWORD and "
-            "KIT_SECURITY_SASL_MECHANISM.",
-        )
-    if isinstance(error, errors.UnsupportedSaslMechanismError | errors.IllegalSaslStateError):
-        return KitError(
-            f"The Kafka at {where} does not take passwords in this way",
-            why,
-            "Check KIT_SECURITY_SASL_MECHANISM and KIT_SECURITY_PROTOCOL.",
-        )
-    return KitError(f"No Kafka answers at {where}", why[:300], fix)
-
-
-def _look_around(connection: Mapping[str, Any]) -> None:
-    """Raise KitError if something is wrong with every address, and waiting does not mend it."""
+    Gives what is wrong where waiting may mend it, or "".
+    """
     from kafka.cluster import collect_hosts
 
     try:
@@ -120,14 +89,17 @@ def _look_around(connection: Mapping[str, Any]) -> None:
     for host, port, _ in hosts:
         try:
             with socket.create_connection((host, port), LOOK_S) as line:
-                found = _secured(line, host, context) if context else _listen(line)
-        except OSError:
-            return  # nobody there: perhaps not yet
-        if found is None:
-            return
-        wrong.append((f"No Kafka can be used at {host}:{port}", *found))
-    if wrong:
-        raise KitError(*wrong[0])
+                if context is None:
+                    _greet(line, host, connection)
+                else:
+                    with _tls(line, host, context) as secured:
+                        _greet(secured, host, connection)
+            return ""
+        except _Wrong as found:
+            wrong.append((f"No Kafka can be used at {host}:{port}", *found.args))
+        except OSError as error:
+            return f"{type(error).__name__}: {error}"  # nobody there: perhaps not yet
+    raise KitError(*wrong[0])
 
 
 def _context(connection: Mapping[str, Any]) -> ssl.SSLContext | None:
@@ -145,57 +117,118 @@ def _context(connection: Mapping[str, Any]) -> ssl.SSLContext | None:
         raise KitError(
             "The certificates for TLS cannot be used",
             f"{type(error).__name__}: {error}",
-            "KIT_SECURITY_SSL_CAFILE, _CERTFILE and _KEYFILE name PEM files; _PASSWORD is the key's.",
+            "KIT_SECURITY_SSL_CAFILE, _CERTFILE and _KEYFILE name PEM files; _PASSWORD is that of"
+            " the key.",
         ) from None
 
 
-def _secured(line: socket.socket, host: str, context: ssl.SSLContext) -> tuple[str, str] | None:
+def _tls(line: socket.socket, host: str, context: ssl.SSLContext) -> ssl.SSLSocket:
     try:
-        with context.wrap_socket(line, server_hostname=host.rstrip(".")) as secured:
-            return _listen(secured)
+        return context.wrap_socket(line, server_hostname=host.rstrip("."))
     except ssl.SSLCertVerificationError as error:
         if error.verify_code in _OTHER_NAME:
-            return (
+            raise _Wrong(
                 f"Its certificate is for another name: {error.verify_message}",
                 "Write the address in KIT_BOOTSTRAP_SERVERS as the certificate has it.",
-            )
-        return (
+            ) from None
+        raise _Wrong(
             f"Its certificate is not trusted: {error.verify_message}",
             "Name the file with the certificate of its authority in KIT_SECURITY_SSL_CAFILE.",
-        )
-    except (ssl.SSLError, ConnectionError) as error:
-        return (
+        ) from None
+    except TimeoutError:
+        raise _Wrong(f"It did not answer within {LOOK_S:g} s", _PORT) from None
+    except OSError as error:
+        raise _Wrong(
             f"No TLS came about: {getattr(error, 'reason', None) or error}",
-            "Check the port, and KIT_SECURITY_PROTOCOL: PLAINTEXT and SASL_PLAINTEXT are without"
-            " TLS. Some brokers ask for KIT_SECURITY_SSL_CERTFILE and _KEYFILE.",
-        )
-    except TimeoutError:
-        return f"It did not answer within {LOOK_S:g} s", "Check the port in KIT_BOOTSTRAP_SERVERS."
+            f"{_PORT} It may be one without TLS: KIT_SECURITY_PROTOCOL would be PLAINTEXT or"
+            " SASL_PLAINTEXT.",
+        ) from None
 
 
-def _listen(line: socket.socket) -> tuple[str, str] | None:
-    """Ask for the api versions; None if what answers is a Kafka."""
-    port = "Check the port in KIT_BOOTSTRAP_SERVERS."
-    line.sendall(_REQUEST)
-    answer = b""
+def _greet(line: socket.socket, host: str, connection: Mapping[str, Any]) -> None:
+    """Ask for the api versions, as each client does, and log in if a password is to be sent."""
     try:
-        while len(answer) < 8 and (more := line.recv(64)):
-            answer += more
-    except ssl.SSLError:
-        raise
+        _ask(line, _API_VERSIONS)
     except TimeoutError:
-        return f"It did not answer within {LOOK_S:g} s, as a Kafka does", port
-    except ConnectionError:
-        pass
-    if answer[4:8] == _REQUEST[8:12]:
-        return None
-    if not isinstance(line, ssl.SSLSocket) and (not answer or answer.startswith(b"\x15\x03")):
-        return (
+        raise _Wrong(f"It did not answer within {LOOK_S:g} s, as a Kafka does", _PORT) from None
+    except OSError as error:
+        if isinstance(line, ssl.SSLSocket):
+            raise _Wrong(
+                f"It ended the connection after the TLS handshake: {error}",
+                "It may ask for a certificate: KIT_SECURITY_SSL_CERTFILE and _KEYFILE.",
+            ) from None
+        raise _Wrong(
             "It ended the connection at the first request, as a port for TLS does",
-            "Set KIT_SECURITY_PROTOCOL to SSL or SASL_SSL, or check the port in"
-            " KIT_BOOTSTRAP_SERVERS.",
+            f"Set KIT_SECURITY_PROTOCOL to SSL or SASL_SSL. {_PORT}",
+        ) from None
+    if connection.get("security_protocol", "").startswith("SASL"):
+        return _log_in(line, host, connection)
+    with suppress(OSError):  # a Kafka that asks for no password may not like the question
+        if _handshake(line, "PLAIN")[0] != _ILLEGAL_STATE:
+            raise _Wrong(
+                "It asks for a password at this port",
+                "Set KIT_SECURITY_PROTOCOL to SASL_SSL (or SASL_PLAINTEXT), and"
+                " KIT_SECURITY_SASL_MECHANISM, _USERNAME and _PASSWORD.",
+            )
+
+
+def _handshake(line: socket.socket, mechanism: str) -> tuple[int, str]:
+    """An error code, and the mechanisms that the broker knows."""
+    name = mechanism.encode("ascii")
+    told = _ask(line, _SASL_HANDSHAKE, struct.pack(">h", len(name)) + name)
+    known = re.findall(r"[\w-]{2,}", told[6:].decode("ascii", "replace"))
+    return struct.unpack_from(">h", told)[0], ", ".join(known)
+
+
+def _log_in(line: socket.socket, host: str, connection: Mapping[str, Any]) -> None:
+    from kafka.net.sasl import get_sasl_mechanism
+
+    name = connection["sasl_mechanism"]
+    code, known = _handshake(line, name)
+    if code == _ILLEGAL_STATE:
+        raise _Wrong(
+            "It asks for no password at this port",
+            "Check KIT_SECURITY_PROTOCOL: PLAINTEXT and SSL are without one.",
         )
-    return f"What answers is no Kafka: it says {re.sub(rb'[^ -~]+', b'.', answer).decode()!r}", port
+    if code:
+        raise _Wrong(f"It does not know {name}, but {known}", "Set KIT_SECURITY_SASL_MECHANISM.")
+    mechanism = get_sasl_mechanism(name)(host=host, **connection)
+    while not mechanism.is_done():
+        token = mechanism.auth_bytes()
+        told = _ask(line, _SASL_AUTHENTICATE, struct.pack(">i", len(token)) + token)
+        code, size = struct.unpack_from(">hh", told)
+        rest = 4 + max(size, 0)
+        if code:
+            raise _Wrong(
+                f"It refuses this user or this password: {told[4:rest].decode('utf-8', 'replace')}",
+                "Check KIT_SECURITY_SASL_USERNAME, KIT_SECURITY_SASL_PASSWORD and"
+                " KIT_SECURITY_SASL_MECHANISM.",
+            )
+        mechanism.receive(told[rest + 4 :])
+
+
+def _ask(line: socket.socket, api: int, body: bytes = b"") -> bytes:
+    """The answer to a request of this api, without its header.
+
+    Raises _Wrong if what answers is no Kafka, ConnectionError if nothing does.
+    """
+    version = 1 if api == _SASL_HANDSHAKE else 0
+    request = struct.pack(">hhih", api, version, _NUMBER, -1) + body
+    line.sendall(struct.pack(">i", len(request)) + request)
+    head = _receive(line, 8)
+    if head[4:] != struct.pack(">i", _NUMBER):
+        said = re.sub(rb"[^ -~]+", b".", head).decode()
+        raise _Wrong(f"What answers is no Kafka: it says {said!r}", _PORT)
+    return _receive(line, struct.unpack_from(">i", head)[0] - 4)
+
+
+def _receive(line: socket.socket, size: int) -> bytes:
+    found = b""
+    while len(found) < size:
+        if not (more := line.recv(size - len(found))):
+            raise ConnectionError("it hung up")
+        found += more
+    return found
 
 
 @contextmanager
