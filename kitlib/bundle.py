@@ -86,8 +86,7 @@ def _download(requirements: str, folder: Path) -> None:
     listed = folder / "requirements.txt"
     listed.write_text(requirements, "utf-8")
     # What an earlier bundle has fetched is kept, so that the next one needs no network.
-    kept = parts.cache_folder() / "wheels"
-    kept.mkdir(parents=True, exist_ok=True)
+    kept = parts.private(parts.cache_folder() / "wheels")
     command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--require-hashes",
                "--only-binary=:all:", "--find-links", str(kept), "-d", str(folder),
                "-r", str(listed)]  # fmt: skip

@@ -6,6 +6,7 @@ chromium), driven by playwright, which comes with the development packages.
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import subprocess
@@ -68,11 +69,14 @@ def lab(folder: Path) -> Iterator[str]:
     token = secrets.token_hex(8)
     command = [
         sys.executable, "-m", "kitlib", "lab", "--no-browser", "--port=0",
-        f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={token}",
+        f"--ServerApp.root_dir={folder}",
     ]  # fmt: skip
+    environment = {**os.environ, "JUPYTER_TOKEN": token}  # everybody may read a command line
     log = folder / "lab.log"
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, stdout=output, stderr=subprocess.STDOUT, env=environment
+        )
     try:
         yield f"{_address(process, log)}/lab/tree/{{}}?token={token}&reset"
     finally:

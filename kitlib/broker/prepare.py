@@ -69,7 +69,7 @@ def prepare(progress: parts.Progress) -> parts.Parts:
         return found
     folder = parts.cache_folder()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        parts.private(folder)
         free = shutil.disk_usage(folder).free
         if free < _NEEDED_BYTES:
             raise KitError(
@@ -77,7 +77,7 @@ def prepare(progress: parts.Progress) -> parts.Parts:
                 f"Setting up needs {_NEEDED_BYTES // 10**6} MB, {free // 10**6} MB are free",
                 "Free some space, or name another folder in KIT_CACHE_DIR.",
             )
-        with FileLock(folder / "prepare.lock"):
+        with FileLock(folder / "prepare.lock", mode=0o600):
             parts.fetch_jars(progress)
             progress("Formatting a data directory", 0, 1)
             parts.format_template(found)
