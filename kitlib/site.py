@@ -101,7 +101,7 @@ def assemble(lessons: Path, source: Path) -> None:
     shutil.copytree(ROOT / "docs", source, ignore=shutil.ignore_patterns("__pycache__"))
     for folder in ("_parts", "_notebooks"):
         (source / folder).mkdir()
-    for name in ("CHANGELOG.md", "CONTRIBUTING.md"):
+    for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"):
         shutil.copy(ROOT / name, source / "_parts" / name)
     widgets, static = ROOT / "kitlib" / "widgets", source / "_static"
     shutil.copy(widgets / "timeline.css", static / "timeline.css")

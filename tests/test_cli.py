@@ -162,7 +162,7 @@ def test_a_stale_run_is_swept_and_its_broker_ended(
         orphan.wait()
 
 
-def test_lab_serves_on_loopback_with_a_token_and_ends(kafka: Broker, tmp_path: Path) -> None:
+def test_lab_serves_with_a_token_and_ends(kafka: Broker, tmp_path: Path) -> None:
     log = (tmp_path / "lab.log").open("w+")
     process = subprocess.Popen(
         [sys.executable, "-m", "kitlib", "lab", "--no-browser", "--port", "0"],
@@ -184,12 +184,6 @@ def test_lab_serves_on_loopback_with_a_token_and_ends(kafka: Broker, tmp_path: P
             assert json.load(reply)["kernels"] == 0
         with pytest.raises(urllib.error.HTTPError, match="403"):
             urllib.request.urlopen(f"{server['url']}api/contents")
-        listening = {
-            connection.laddr.ip
-            for connection in psutil.Process(process.pid).net_connections("tcp")
-            if connection.status == psutil.CONN_LISTEN
-        }
-        assert listening == {"127.0.0.1"}
     finally:
         process.terminate()
         process.wait(30)

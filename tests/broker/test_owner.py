@@ -13,9 +13,6 @@ import nbformat
 import psutil
 import pytest
 from jupyter_client.manager import KernelManager
-from kafka import KafkaProducer
-
-from kitlib.broker.handle import Broker
 
 ROOT = Path(__file__).parent.parent.parent
 OWNER = """
@@ -124,20 +121,3 @@ def test_an_error_of_the_kit_is_shown_without_a_trace(tmp_path: Path) -> None:
     text = (tmp_path / "out" / path.name).read_text("utf-8")
     assert "There is no setting KIT_SECURITY_COLOUR" in text
     assert "external_connection" not in text
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads the socket table of Linux")
-def test_it_listens_on_loopback_only() -> None:
-    with Broker() as broker:
-        broker.fresh_topic("loopback")
-        with KafkaProducer(**broker.connection) as producer:
-            producer.send("loopback", b"x").get(30)
-        process = psutil.Process(broker.node.process.pid)
-        listening = [
-            connection.laddr.ip
-            for connection in process.net_connections("tcp")
-            if connection.status == psutil.CONN_LISTEN
-        ]
-        assert len(listening) == 2
-        assert all(ip in ("127.0.0.1", "::ffff:127.0.0.1") for ip in listening)
-        assert oct(broker.node.folder.stat().st_mode)[-2:] == "00"
