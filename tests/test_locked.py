@@ -2,8 +2,8 @@
 
 JupyterLab as `kit lab` starts it, a kernel with the first cells of a lesson, the broker and its
 guard, the fault proxy, workers of both kinds, PostgreSQL, and the server of `kit docs --serve`. All
-run with a umask that forbids nothing. All carry a mark in their environment, so that those that have
-left the family are found as well.
+run with a umask that forbids nothing. They carry a mark in their environment, so that those are
+found as well that have left the family.
 """
 
 from __future__ import annotations

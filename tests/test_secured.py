@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 from kafka import KafkaConsumer, KafkaProducer
 from serving import serve
 from tls import USERS, Secured, secured
 
 from kitlib import _kafka as module
+from kitlib import course
 from kitlib._kafka import connect
 from kitlib.broker import prepare
 from kitlib.errors import KitError
@@ -285,3 +287,85 @@ def test_what_is_wrong_is_said_in_sentences(
         assert secret not in said
     assert "Traceback" not in said and "kafka.net" not in said
     assert {t for t in threading.enumerate() if t.name.startswith("kafka")} <= threads
+
+
+CELLS = (
+    """\
+import logging, sys
+import pandas as pd, psutil
+from kafka import KafkaConsumer, KafkaProducer
+import kitlib as kit
+kafka = kit.connect()
+kafka.fresh_topic("secrets")
+kafka""",
+    "kafka.connection",
+    "print(kafka.connection, dict(kafka.connection), {**kafka.connection}, [kafka.connection])",
+    "pd.Series(kafka.connection)",
+    """\
+secret = kafka.connection["sasl_plain_password"]
+print(secret, str(secret), f"{secret} {secret!r} {secret:>40}", "%s" % secret)
+secret""",
+    """\
+get_ipython().run_line_magic("xmode", "Verbose")
+try:
+    KafkaProducer(**kafka.connection, colour="red")
+except Exception:
+    get_ipython().showtraceback()""",
+    """\
+def wrong(me):
+    print(me.connection, vars(me))
+    settings = dict(me.connection)
+    KafkaConsumer("secrets", **settings, colour="red")
+
+def idle(me):
+    while not me.stopping:
+        pass
+
+journal = kit.Journal()
+team = kit.Workers(kafka, wrong, journal=journal).start("ana")
+kit.wait_until(lambda: journal.rows("failed"), "ana has failed")
+print(team, vars(team), [row for row in journal], journal.to_frame().to_dict())
+others = kit.Workers(kafka, idle, journal=journal, settings=kafka.connection).start("ben")
+print([(one.cmdline()) for one in psutil.Process().children(recursive=True)])
+others.stop()
+journal.save("journal.jsonl")
+team""",
+    """\
+logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)
+with KafkaProducer(**kafka.connection) as producer:
+    journal.record(producer)
+    producer.send("secrets", b"seen").get(30)
+logging.disable()
+print(producer.config)
+kafka.read("secrets")""",
+    """\
+import os
+os.environ["KIT_SECURITY_SASL_USERNAME"] = "zoe"
+kit.connect()""",
+)
+
+
+def test_nobody_gets_to_read_the_password(
+    there: Secured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    cells = [nbformat.v4.new_code_cell(code) for code in CELLS]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "98_secrets.ipynb")
+    result = course.execute(tmp_path / "98_secrets.ipynb", output=tmp_path / "out")
+    assert "refuses this user or this password" in result.problem  # the last cell, and no other
+    shown = (tmp_path / "out" / "98_secrets.ipynb").read_text("utf-8")
+    for seen in (
+        there.tls,
+        "***",
+        "Unrecognized configs",
+        "kitlib._nursery",
+        "DEBUG:kafka",
+        "seen",
+    ):
+        assert seen in shown, "the cells did not show what they should"
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(path.name == "journal.jsonl" for path in written)
+    for path in [*written, there.broker.log]:
+        assert PASSWORD.encode() not in path.read_bytes(), path
