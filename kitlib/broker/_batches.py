@@ -1,4 +1,4 @@
-"""Which producer wrote a record: producer id, epoch and sequence number.
+"""Which producer wrote a record, and in which batch: ids, sequence number, the batch's size, codec.
 
 Kafka keeps them once for a batch, and kafka-python's ConsumerRecord leaves them out. They are read
 here while one consumer unpacks its batches; nothing else of it changes.
@@ -11,6 +11,7 @@ from typing import Any
 
 NOT_NUMBERED = -1
 _SEQUENCES = 2**31  # after the highest sequence number comes 0
+_CODECS = ("none", "gzip", "snappy", "lz4", "zstd")  # by their numbers in a batch's attributes
 
 
 class _Opened:
@@ -25,13 +26,16 @@ class _Opened:
         return self.batch
 
 
-def origins(consumer: Any) -> dict[tuple[str, int, int], dict[str, int]]:
+def origins(consumer: Any) -> dict[tuple[str, int, int], dict[str, Any]]:
     """The origin of each record that this consumer reads from now on; filled while it polls.
 
     By topic, partition and offset: "producer_id", "producer_epoch" and "sequence", as they are on
-    the log: -1 for a producer that was not idempotent.
+    the log: -1 for a producer that was not idempotent. "batch": the offset at which its batch
+    begins; "batch_bytes": the size of that on the log; "compression": its codec, or "none".
+
+    Source: Kafka documentation, "Message Format", Record Batch.
     """
-    found: dict[tuple[str, int, int], dict[str, int]] = {}
+    found: dict[tuple[str, int, int], dict[str, Any]] = {}
 
     class PartitionRecords(consumer._fetcher.PartitionRecords):
         def _unpack_records(self, tp: Any, records: Any, *how: Any) -> Iterator[Any]:
@@ -46,6 +50,9 @@ def origins(consumer: Any) -> dict[tuple[str, int, int], dict[str, int]]:
                         "producer_id": batch.producer_id,
                         "producer_epoch": batch.producer_epoch,
                         "sequence": number,
+                        "batch": batch.base_offset,
+                        "batch_bytes": batch.size_in_bytes,
+                        "compression": _CODECS[batch.compression_type],
                     }
                 yield record
 

@@ -175,8 +175,10 @@ class Kafka:
         """Read what is on the log of a topic now; a "stored" row per record, in log order.
 
         It reads as an outsider, without a group, and commits nothing. In the detail are "headers",
-        if there are any, and "producer_id", "producer_epoch" and "sequence", which are -1 for a
-        producer that is not idempotent. Raises KitError when there is no such topic.
+        if there are any; "producer_id", "producer_epoch" and "sequence", which are -1 for a
+        producer that is not idempotent; and "batch" (the offset at which the record's batch
+        begins), "batch_bytes" (the batch's size on the log) and "compression" ("none" or its
+        codec). Raises KitError when there is no such topic.
         """
         from ..journal import Journal
         from ._read import stored
