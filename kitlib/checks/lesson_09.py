@@ -34,7 +34,7 @@ def _bytes(log: Journal) -> int:
 def _complete(log: Journal) -> str:
     """What is wrong with the events on this log; "" if it holds each of the 300 once."""
     wanted = Counter(event.to_json().decode() for event in load_events(limit=EVENTS))
-    there = Counter(row.value for row in log.rows("stored"))
+    there = Counter(row.value or "" for row in log.rows("stored"))
     if missing := sum((wanted - there).values()):
         return f"{missing} of the {EVENTS} events are not on the log."
     if more := sum((there - wanted).values()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import batched
 from typing import Any
 
 import pytest
@@ -102,11 +101,11 @@ def test_full_disk_done_wrong(prediction: bool, packed: Journal, state: str, say
 
 
 def fetched(each: int, records: int = 500, api: str = "Fetch") -> Journal:
-    """What the proxy and the consumer saw: an answer, then the records of it. A last one is empty."""
+    """What proxy and consumer saw: an answer, then its records, and so on. The last is empty."""
     journal, clock = Journal(), 0.0
-    for offsets in batched(range(records), each):
+    for begins in range(0, records, each):
         journal.add("fault", actor="proxy", time=(clock := clock + 1), detail={"api": api})
-        for offset in offsets:
+        for offset in range(begins, min(begins + each, records)):
             journal.add("consumed", actor="consumer", time=(clock := clock + 1), topic="backlog",
                         partition=0, offset=offset)  # fmt: skip
     journal.add("fault", actor="proxy", time=clock + 1, detail={"api": api})
