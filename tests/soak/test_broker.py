@@ -126,7 +126,8 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 broker = kit.Broker().start()
 broker.fresh_topic("t")
-with KafkaProducer(**broker.connection, request_timeout_ms=5_000, delivery_timeout_ms=9_000) as producer:
+patience = {"request_timeout_ms": 5_000, "delivery_timeout_ms": 9_000}
+with KafkaProducer(**broker.connection, **patience) as producer:
     acked = 0
     try:
         while acked < 1000:
