@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import attrgetter
+from operator import attrgetter, itemgetter
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,10 @@ def rows(journal: Journal | pd.DataFrame, kinds: Sequence[str] = KINDS) -> list[
 
 def only_group(found: list[Row], kinds: Sequence[str], group: str | None) -> str | None:
     """The group that a plot is about. Raises KitError if nobody chose one of several."""
-    groups = sorted({row.group or "" for row in found if row.kind in kinds})
+    return _one_of(sorted({row.group or "" for row in found if row.kind in kinds}), group)
+
+
+def _one_of(groups: list[str], group: str | None) -> str | None:
     if group is None and len(groups) > 1:
         raise KitError(
             what=f"This journal tells of the groups {listed(groups)}, and a plot shows one.",
@@ -54,43 +58,108 @@ class Records:
 
 def records(journal: Journal | pd.DataFrame, topic: str | None, placed: bool) -> Records:
     """What is stored, otherwise acknowledged, or consumed. placed: only what has an offset."""
-    _check(journal)
-    kind_of, kinds = pd.factorize(_column(journal, "kind", object))
-    topic_of, topics = pd.factorize(_column(journal, "topic", object))  # -1 where there is none
-    partition, offset = (_column(journal, name, np.int64) for name in ("partition", "offset"))
+    table = _Table(journal)
+    (kind_of, kinds), (topic_of, topics) = table.names("kind"), table.names("topic")
+    partition, offset = table.numbers("partition"), table.numbers("offset")
     known = (topic_of >= 0) & (partition >= 0)
     if topic is not None:
-        known &= topic_of == (list(topics).index(topic) if topic in topics else -2)
+        known &= topic_of == (topics.index(topic) if topic in topics else -2)
     for kind in ("stored", "acked", "consumed"):
-        chosen = known & (kind_of == (list(kinds).index(kind) if kind in kinds else -2))
+        chosen = known & (kind_of == (kinds.index(kind) if kind in kinds else -2))
         if placed:
             chosen &= offset >= 0
         if chosen.any():
             break
     lanes: list[tuple[str, int]] = []
     lane = np.zeros(len(partition), np.int64)
-    for one in sorted(np.unique(topic_of[chosen]), key=lambda code: topics[code]):
+    for one in sorted(np.flatnonzero(np.bincount(topic_of[chosen])), key=lambda n: topics[n]):
         here = known & (topic_of == one)
         lane[here] = len(lanes) + partition[here]
-        lanes += [(str(topics[one]), n) for n in range(partition[here].max() + 1)]
-    lane, offset, time = lane[chosen], offset[chosen], _column(journal, "time", float)[chosen]
+        lanes += [(topics[one], n) for n in range(partition[here].max() + 1)]
+    lane, offset, time = lane[chosen], offset[chosen], table.times()[chosen]
     place = np.where(offset >= 0, lane * 2**44 + offset, -1 - np.arange(len(offset)))
+    if (np.diff(place) > 0).all():  # as `Kafka.read` gives them
+        return Records(kind, lanes, lane, offset, time)
     once = ~pd.Series(place).duplicated().to_numpy()
     return Records(kind, lanes, lane[once], offset[once], time[once])
 
 
-def _column(journal: Journal | pd.DataFrame, name: str, dtype: type) -> np.ndarray:
-    """One field of all rows; a whole number that is missing is -1."""
-    if isinstance(journal, pd.DataFrame):
-        column = journal[name]
-        if dtype is np.int64:
-            return column.astype("Int64").to_numpy(np.int64, na_value=-1)
-        return column.to_numpy(dtype)
-    found = journal.since(0)
-    values = map(attrgetter(name), found)
-    if dtype is np.int64:
-        values = (-1 if value is None else value for value in values)  # type: ignore[assignment]
-    return np.fromiter(values, dtype, len(found))
+def lags(
+    journal: Journal | pd.DataFrame, group: str | None
+) -> tuple[str | None, dict[tuple[str, int], tuple[np.ndarray, np.ndarray]]]:
+    """The group, and the times and lags of each topic and partition that has some, in order.
+
+    Raises KitError if nobody chose one of several groups.
+    """
+    table = _Table(journal, "lag")
+    (group_of, groups), (topic_of, topics) = table.names("group"), table.names("topic")
+    groups, topics = [*groups, ""], [*topics, ""]  # -1 is the last
+    group = _one_of(sorted({groups[one] for one in np.unique(group_of)}), group)
+    lag, time = table.lags(), table.times()
+    wanted = [one for one, name in enumerate(groups) if name == group]
+    chosen = np.flatnonzero(np.isin(group_of % len(groups), wanted) & ~np.isnan(lag))
+    if (np.diff(time[chosen]) < 0).any():
+        chosen = chosen[np.argsort(time[chosen], kind="stable")]
+    place = (topic_of % len(topics) * 2**32 + np.maximum(table.numbers("partition"), 0))[chosen]
+    found = {}
+    for one in pd.unique(place):
+        here = chosen[place == one]
+        lane = (topics[one >> 32], int(one & 2**32 - 1))
+        found[lane] = time[here], lag[here].astype(np.int64)
+    return group, found
+
+
+class _Table:
+    """The fields of all rows (of a kind) as arrays. Raises KitError for what is no journal."""
+
+    def __init__(self, journal: Journal | pd.DataFrame, kind: str | None = None) -> None:
+        _check(journal)
+        self.frame = journal if isinstance(journal, pd.DataFrame) else None
+        self.rows = [] if isinstance(journal, pd.DataFrame) else journal.since(0)
+        if kind is not None:
+            if self.frame is not None:
+                self.frame = self.frame[self.frame["kind"] == kind]
+            self.rows = [row for row in self.rows if row.kind == kind]
+
+    def _values(self, name: str) -> list[Any]:
+        if self.frame is not None:
+            return self.frame[name].tolist()
+        return list(map(attrgetter(name), self.rows))
+
+    def names(self, name: str) -> tuple[np.ndarray, list[str]]:
+        """The number of each row's text, -1 for none, and the texts."""
+        if self.frame is not None:
+            codes, texts = pd.factorize(self.frame[name])
+            return codes, list(map(str, texts))
+        values = self._values(name)
+        known = [value for value in dict.fromkeys(values) if value is not None]
+        number = {None: -1, **dict(zip(known, range(len(known)), strict=True))}
+        return np.fromiter(map(number.__getitem__, values), np.int64, len(values)), known
+
+    def numbers(self, name: str) -> np.ndarray:
+        """Whole numbers, -1 for none."""
+        if self.frame is not None:
+            return self.frame[name].astype("Int64").to_numpy(np.int64, na_value=-1)
+        try:
+            return np.fromiter(map(attrgetter(name), self.rows), np.int64, len(self.rows))
+        except TypeError:  # None
+            numbers = np.array(self._values(name), float)  # for which None is no number
+            return np.where(np.isnan(numbers), -1, numbers).astype(np.int64)
+
+    def times(self) -> np.ndarray:
+        """Seconds since the epoch."""
+        if self.frame is not None:
+            return self.frame["time"].to_numpy(float)
+        return np.fromiter(map(attrgetter("time"), self.rows), float, len(self.rows))
+
+    def lags(self) -> np.ndarray:
+        """The lags in the details, nan for none."""
+        details = self._values("detail")
+        try:
+            lags = list(map(itemgetter("lag"), details))
+        except (KeyError, TypeError):  # a row without a detail, or with another one
+            lags = [one.get("lag") if isinstance(one, dict) else None for one in details]
+        return np.array(lags, float)
 
 
 def _check(journal: object) -> None:

@@ -5,8 +5,7 @@ Drawn from "lag" rows, which somebody measured; the lines join the measurements.
 
 from __future__ import annotations
 
-from collections import defaultdict
-
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
@@ -18,6 +17,8 @@ from . import _read, _style
 from ._style import BAND, QUIET, colour, plain, styled
 from .ownership import departures, moments
 
+_SEPARATE = 300  # beyond so many measurements of a partition their dots would make one thick line
+
 
 @styled
 def plot_lag(
@@ -27,19 +28,14 @@ def plot_lag(
 
     group: needed if lag was measured for several. Raises KitError if it is missing then.
     """
-    rows = _read.rows(journal, ("lag", "assigned", "revoked", "closed", "killed"))
-    group = _read.only_group(rows, ("lag",), group)
-    lines: dict[tuple[str, int], list[tuple[float, int]]] = defaultdict(list)
-    for row in rows:
-        lag = (row.detail or {}).get("lag")
-        if row.kind == "lag" and (row.group or "") == group and lag is not None:
-            lines[row.topic or "", row.partition or 0].append((row.time, lag))
+    group, lines = _read.lags(journal, group)
     ax = _style.canvas(ax, 3.8)
     if not lines:
         of = f" of group {plain(group)}" if group else ""
         return _style.empty(ax, f"This journal holds no measurements of lag{of}.")
-    clock = _style.Clock(ax, [time for line in lines.values() for time, _ in line])
-    peaks = {lane: max(lag for _, lag in line) for lane, line in lines.items()}
+    rows = _read.rows(journal, ("assigned", "revoked", "closed", "killed"))
+    clock = _style.Clock(ax, np.concatenate([times for times, _ in lines.values()]))
+    peaks = {lane: int(lags.max()) for lane, (_, lags) in lines.items()}
     ax.set_ylim(0, max(peaks.values()) * 1.08 or 1)
     ax.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
@@ -49,11 +45,13 @@ def plot_lag(
     lanes = sorted(lines)
     names = _style.partition_labels(lanes)
     gap = ax.get_ylim()[1] * 13 / _style.room(ax)[1]
-    heights = _style.spread([lines[lane][-1][1] for lane in lanes], gap)
+    heights = _style.spread([lines[lane][1][-1] for lane in lanes], gap)
     story = []
     for lane, name, height in zip(lanes, names, heights, strict=True):
-        times, lags = zip(*lines[lane], strict=True)
-        ax.plot(clock(times), lags, "o-", color=colour(lane[1]), lw=2, ms=3, label=name)
+        times, lags = lines[lane]
+        size = 3 if len(times) <= _SEPARATE else 0
+        _style.dense(ax, clock(times), lags, ls="-", color=colour(lane[1]), lw=2, ms=size,
+                     label=name)  # fmt: skip
         ax.annotate(f"{name}: {lags[-1]:,}", (float(clock(times[-1])), lags[-1]), (1.03, height),
             textcoords=ax.get_yaxis_transform(), va="center", fontsize=9, annotation_clip=False,
             arrowprops={"arrowstyle": "-", "color": colour(lane[1]), "relpos": (0, 0.5),

@@ -56,8 +56,8 @@ def plot_order(
     for lane, (_, partition) in enumerate(found.lanes):
         ax.axhline(lane, color=BAND, lw=14, zorder=0)
         here = along[found.lane == lane]
-        ax.plot(here, np.full(len(here), lane), "o", color=colour(partition), ms=size, mew=0,
-                rasterized=True, label=labels[lane])  # fmt: skip
+        _style.dense(ax, here, np.full(len(here), lane), ls="", color=colour(partition), ms=size,
+                     mew=0, label=labels[lane])  # fmt: skip
         note(ax, _count(len(here)), (1, lane), (6, 0), ax.get_yaxis_transform())
     _style.lanes(ax, labels)
     _style.title(ax, headline)
