@@ -1,7 +1,7 @@
 """The recorders: they make one Kafka client write down what it does. Here: the producer's.
 
 They hook into the one client object (never into its class), at the places where kafka-python 3.0
-knows what happened. For a producer: the buffer that takes a record, and the batch that is answered.
+knows what happened. For a producer: `send`, and the batch that is answered.
 The client behaves as before. On the hot path a hook only appends a tuple of plain values, because
 those cost the garbage collector nothing; the journal makes rows of them when it is read.
 
@@ -86,41 +86,33 @@ def error_detail(error: BaseException) -> dict[str, Any]:
 
 def record_producer(journal: Journal, producer: Any, actor: str) -> None:
     note, followers, deliver = journal._pending.append, journal._followers, journal._deliver
-    lock = threading.Lock()  # a batch must not be answered between its look-up and the note
-    waiting: dict[Any, int] = {}  # the future of a batch on its way, and its serial number
-    serials = count()
+    # The future of each batch on its way, and its number. There is no lock: a record that is noted
+    # after its batch was answered notes the answer once more.
+    waiting: dict[Any, int] = {}
+    numbers = count()
     acks = {"acks": 0} if producer.config["acks"] == 0 else None
 
-    def follow(batch: Any, serial: int) -> None:
-        """Note the answer to a batch. Without the lock: an answered batch calls back at once."""
+    def follow(batch: Any) -> int:
+        """Give a batch a number, and note the answer to it when it comes, or at once."""
+        number = waiting.setdefault(batch, next(numbers))
 
         def answered(result: Any) -> None:
-            at, (topic, partition) = now(), batch.topic_partition
-            with lock:
-                waiting.pop(batch)
-                note((source, ANSWERED, at, topic, partition, serial, result))
+            waiting.pop(batch, None)
+            note((source, ANSWERED, now(), *batch.topic_partition, number, result))
             if followers:
                 deliver()
 
         batch.add_callback(answered)
+        return number
+
+    # With a serialiser, what the buffer takes is not what `send` was given.
+    serialised = bool(producer.config["key_serializer"] or producer.config["value_serializer"])
+    wire = threading.local()
 
     def make_append(original: Any) -> Any:
         def append(place: Any, stamp: Any, key: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
-            result = original(place, stamp, key, value, *args, **kwargs)
-            future = result[0]
-            if future is not None:  # otherwise the client asks again, for another partition
-                batch = future._produce_future
-                with lock:
-                    serial = waiting.get(batch)
-                    if fresh := serial is None:
-                        waiting[batch] = serial = next(serials)
-                    index = future.args[0]
-                    note((source, SENT, now(), place[0], place[1], serial, index, key, value))
-                if fresh:
-                    follow(batch, serial)
-                if followers:
-                    deliver()
-            return result
+            wire.record = key, value
+            return original(place, stamp, key, value, *args, **kwargs)
 
         return append
 
@@ -129,17 +121,12 @@ def record_producer(journal: Journal, producer: Any, actor: str) -> None:
 
         def split(batch: Any, *args: Any, **kwargs: Any) -> Any:
             result = original(batch, *args, **kwargs)
-            moved, fresh = [], []
-            with lock:
-                for future in batch._record_futures:
-                    part = future._produce_future
-                    if part not in waiting:
-                        waiting[part] = next(serials)
-                        fresh.append((part, waiting[part]))
-                    moved.append((waiting[part], future.args[0]))
-                note((source, SPLIT, waiting.pop(batch.produce_future, None), moved))
-            for part, serial in fresh:
-                follow(part, serial)
+            places = [(one._produce_future, one.args[0]) for one in batch._record_futures]
+            parts = {part: waiting.setdefault(part, next(numbers)) for part, _ in places}
+            moved = [(parts[part], index) for part, index in places]
+            note((source, SPLIT, waiting.pop(batch.produce_future, None), moved))
+            for part in parts:
+                follow(part)
             return result
 
         return split
@@ -154,8 +141,21 @@ def record_producer(journal: Journal, producer: Any, actor: str) -> None:
             except Exception as error:
                 failed(error, topic, value, key)
                 raise
-            if future.is_done and future.args[0] == -1:  # refused before it reached the buffer
+            batch, index = future._produce_future, future.args[0]
+            if index == -1:  # refused before it reached the buffer
                 failed(future.exception, topic, value, key)
+                return future
+            if serialised:
+                key, value = wire.record
+            number = waiting.get(batch)
+            if number is None:
+                number = follow(batch)
+            partition = batch.topic_partition[1]
+            note((source, SENT, now(), topic, partition, number, index, key, value))
+            if batch.is_done:
+                note((source, ANSWERED, now(), topic, partition, number, batch.value))
+            if followers:
+                deliver()
             return future
 
         return send
@@ -193,7 +193,8 @@ def record_producer(journal: Journal, producer: Any, actor: str) -> None:
         return rows
 
     source = journal._source(expand)
-    wrap(producer._accumulator, "append", make_append)
+    if serialised:
+        wrap(producer._accumulator, "append", make_append)
     wrap(producer._accumulator, "split_and_reenqueue", make_split)
     wrap(producer, "send", make_send)
     wrap_close(journal, producer, lambda: {"actor": actor})

@@ -280,6 +280,36 @@ def proxy(runs: int, as_json: bool) -> None:
 
 
 @bench.command()
+@click.option("--runs", default=5, show_default=True, help="How often each is measured.")
+@_json
+def clients(runs: int, as_json: bool) -> None:
+    """Records a second of kafka-python, confluent-kafka and aiokafka."""
+    from .bench.clients import clients as measure
+
+    _measured(as_json, lambda: measure(runs))
+
+
+@bench.command()
+@_runs
+@_json
+def journal(runs: int, as_json: bool) -> None:
+    """What recording costs a client, and rows a second."""
+    from .bench.journal import journal as measure
+
+    _measured(as_json, lambda: measure(runs))
+
+
+@bench.command()
+@click.option("--runs", default=5, show_default=True, help="How often each is measured.")
+@_json
+def plots(runs: int, as_json: bool) -> None:
+    """Seconds and memory for pictures of up to a million records."""
+    from .bench.plots import plots as measure
+
+    _measured(as_json, lambda: measure(runs))
+
+
+@bench.command()
 @click.option("--runs", default=3, show_default=True, help="How often each size is measured.")
 @_json
 def live(runs: int, as_json: bool) -> None:
@@ -298,6 +328,24 @@ def course_(runs: int, as_json: bool) -> None:
 
     say = (lambda line: None) if as_json else console.print
     _measured(as_json, lambda: measure(runs, say))
+
+
+@bench.command(name="all")
+@click.argument("names", nargs=-1)
+def all_(names: tuple[str, ...]) -> None:
+    """Measure all (or what is named) for the page on performance, into docs/measured."""
+    folder = ROOT / "docs" / "measured"
+    folder.mkdir(exist_ok=True)
+    known = [name for name in bench.commands if name != "all"]
+    if unknown := [name for name in names if name not in known]:
+        raise KitError(f"There is no benchmark {unknown[0]}", "", f"There are {', '.join(known)}.")
+    for name in names or known:
+        console.print(f"kit bench {name} --json ...")
+        command = [sys.executable, "-m", "kitlib", "bench", name, "--json"]
+        ran = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        if ran.returncode:
+            raise KitError(f"kit bench {name} failed", "It has said why", "The others are kept.")
+        (folder / f"{name}.json").write_text(ran.stdout, "utf-8")
 
 
 @cli.command()

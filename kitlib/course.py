@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,10 +89,17 @@ def with_solutions(notebook: Any) -> Any:
     return notebook
 
 
-def execute(path: Path, *, output: Path | None = None, solutions: bool = False) -> Result:
+def execute(
+    path: Path,
+    *,
+    output: Path | None = None,
+    solutions: bool = False,
+    hooks: Mapping[str, Any] | None = None,
+) -> Result:
     """Execute one lesson in a kernel of its own; keep it with its outputs in `output`, if given.
 
     With solutions, an exercise that is not answered "Right" is a problem like any other.
+    hooks: functions that nbclient calls on the way, by its names, such as on_cell_executed.
     """
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -108,6 +115,7 @@ def execute(path: Path, *, output: Path | None = None, solutions: bool = False) 
         # Warnings of the kernel itself are not the lesson's.
         extra_arguments=["--IPKernelApp.log_level=40"],
         resources={"metadata": {"path": str(path.parent)}},
+        **(hooks or {}),
     )
     begin = time.perf_counter()
     problem = ""

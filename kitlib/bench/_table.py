@@ -5,11 +5,16 @@ Nothing passes or fails here: a target that is missed is said, not raised.
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import os
 import platform
 import statistics
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
+
+import psutil
 
 from kitlib.broker import parts
 
@@ -36,6 +41,11 @@ class Figure:
         if self.target is None:
             return None
         return self.median >= self.target if self.at_least else self.median <= self.target
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> Figure:
+        """The figure of a row that `Report.to_json` made."""
+        return cls(*(row[field.name] for field in fields(cls)))
 
     def cells(self) -> tuple[str, ...]:
         """A row of the table, as text."""
@@ -67,7 +77,8 @@ class Report:
             | {"median": one.median, "min": min(one.values), "max": max(one.values), "met": one.met}
             for one in self.figures
         ]
-        return {"rows": rows, "how": self.how, "machine": machine()}
+        day = datetime.datetime.now(datetime.UTC).date().isoformat()
+        return {"rows": rows, "how": self.how, "machine": machine(), "day": day}
 
 
 COLUMNS = ("what", "median", "spread", "target", "met")
@@ -75,5 +86,16 @@ COLUMNS = ("what", "median", "spread", "target", "met")
 
 def machine() -> str:
     """What the figures were taken on."""
-    kind = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    memory = f"{psutil.virtual_memory().total / 2**30:.0f} GB of memory"
+    kind = (
+        f"{platform.system()} {platform.machine()}, {_processor()}{os.cpu_count()} cores, {memory}"
+    )
     return f"{kind}, Python {platform.python_version()}, Kafka {parts.KAFKA_VERSION}"
+
+
+def _processor() -> str:
+    """The name of the processor, where the system tells it."""
+    with contextlib.suppress(OSError, IndexError):
+        told = Path("/proc/cpuinfo").read_text("utf-8").split("model name\t: ")[1]
+        return told.splitlines()[0] + ", "
+    return ""

@@ -20,7 +20,8 @@ def rows(journal: Journal | pd.DataFrame, kinds: Sequence[str] = KINDS) -> list[
     _check(journal)
     if isinstance(journal, pd.DataFrame):
         journal = Journal.from_frame(journal[journal["kind"].isin(kinds)])
-    return sorted((row for row in journal if row.kind in kinds), key=attrgetter("time"))
+    wanted = frozenset(kinds)
+    return sorted([row for row in journal if row.kind in wanted], key=attrgetter("time"))
 
 
 def only_group(found: list[Row], kinds: Sequence[str], group: str | None) -> str | None:
@@ -131,10 +132,14 @@ class _Table:
         if self.frame is not None:
             codes, texts = pd.factorize(self.frame[name])
             return codes, list(map(str, texts))
-        values = self._values(name)
-        known = [value for value in dict.fromkeys(values) if value is not None]
-        number = {None: -1, **dict(zip(known, range(len(known)), strict=True))}
-        return np.fromiter(map(number.__getitem__, values), np.int64, len(values)), known
+        field = attrgetter(name)
+        known = list(dict.fromkeys(map(field, self.rows)))
+        texts = [one for one in known if one is not None]
+        if len(known) == 1:  # as most often
+            return np.full(len(self.rows), len(texts) - 1), texts
+        number = {None: -1, **dict(zip(texts, range(len(texts)), strict=True))}
+        values = map(number.__getitem__, map(field, self.rows))
+        return np.fromiter(values, np.int64, len(self.rows)), texts
 
     def numbers(self, name: str) -> np.ndarray:
         """Whole numbers, -1 for none."""
