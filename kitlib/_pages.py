@@ -7,6 +7,7 @@ execute and does not build: that is `site`.
 from __future__ import annotations
 
 import functools
+import json
 import os
 import re
 import tempfile
@@ -16,14 +17,16 @@ from typing import Any
 
 import nbformat
 
+from .bench._table import COLUMNS, Figure
 from .broker import parts
 from .errors import KitError
 
 ROOT = Path(__file__).parent.parent
+MEASURED = ROOT / "docs" / "measured"
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _MINUTES = re.compile(r"About (\d+) minutes")
 _REPLAY = '<div class="kit-replay">'
-_MARK = re.compile(r"\{\{(\w+)(?: ([\w.: -]+))?\}\}")
+_MARK = re.compile(r"\{\{(\w+)(?: ([\w.:, -]+))?\}\}")
 _GITHUB = re.compile(r"(?:https://|ssh://git@|git@)github\.com[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?")
 
 
@@ -150,6 +153,25 @@ def _schedule(facts: dict[str, Any], plan: str) -> str:
     return "\n".join([*lines, f"| {clock // 60:02}:{clock % 60:02} | end | |"])
 
 
+def _measured(_: dict[str, Any], wanted: str) -> str:
+    """The table of a benchmark, from the file that `kit bench all` wrote, and where it came from.
+
+    "name: words" gives only the rows whose names contain these words.
+    """
+    name, words = (*wanted.split(": "), "")[:2]
+    path = MEASURED / f"{name}.json"
+    if not path.exists():
+        raise KitError(f"Nothing is measured as {name}", "", f"Run ./kit bench all {name}.")
+    told = json.loads(path.read_text("utf-8"))
+    lines = ["| " + " | ".join(COLUMNS) + " |", "|---|--:|--:|--:|---|"]
+    for row in told["rows"]:
+        if words in row["what"]:
+            lines.append("| " + " | ".join(Figure.from_json(row).cells()) + " |")
+    if len(lines) == 2:
+        raise KitError(f"The figures of {name} hold none with {words!r}", "", f"Look into {path}.")
+    return "\n".join([*lines, "", f"*{told['how']}. {told['machine']}; {told['day']}.*"])
+
+
 def _total(facts: dict[str, Any], what: str) -> str:
     return f"{sum(one[what] for one in facts['lessons'].values()):.0f}"
 
@@ -159,5 +181,6 @@ _FILL: dict[str, Callable[[dict[str, Any], str], str]] = {
     "timings": _timings,
     "schedule": _schedule,
     "total": _total,
+    "measured": _measured,
     "fact": lambda facts, name: str(facts[name]),
 }

@@ -1,9 +1,9 @@
 """The recorders: they make one Kafka client write down what it does. Here: the producer's.
 
 They hook into the one client object (never into its class), at the places where kafka-python 3.0
-knows what happened. For a producer: `send`, and the batch that is answered.
-The client behaves as before. On the hot path a hook only appends a tuple of plain values, because
-those cost the garbage collector nothing; the journal makes rows of them when it is read.
+knows what happened. For a producer: `send`, and the batch that is answered. The client behaves as
+before. On the hot path a hook only appends a tuple, without a lock; the journal makes rows of them
+when it is read.
 
 Not seen: the offsets that a transaction commits.
 """
@@ -13,7 +13,6 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Iterable
-from itertools import count
 from time import time as now
 from typing import TYPE_CHECKING, Any
 
@@ -86,24 +85,28 @@ def error_detail(error: BaseException) -> dict[str, Any]:
 
 def record_producer(journal: Journal, producer: Any, actor: str) -> None:
     note, followers, deliver = journal._pending.append, journal._followers, journal._deliver
-    # The future of each batch on its way, and its number. There is no lock: a record that is noted
-    # after its batch was answered notes the answer once more.
-    waiting: dict[Any, int] = {}
-    numbers = count()
     acks = {"acks": 0} if producer.config["acks"] == 0 else None
+    batches = producer._accumulator._incomplete
 
-    def follow(batch: Any) -> int:
-        """Give a batch a number, and note the answer to it when it comes, or at once."""
-        number = waiting.setdefault(batch, next(numbers))
+    def follow(batch: Any) -> None:
+        """Note the answer to a batch when it comes, or at once."""
+        future = batch.produce_future
 
         def answered(result: Any) -> None:
-            waiting.pop(batch, None)
-            note((source, ANSWERED, now(), *batch.topic_partition, number, result))
+            note((source, ANSWERED, now(), future, result))
             if followers:
                 deliver()
 
-        batch.add_callback(answered)
-        return number
+        future.add_callback(answered)
+
+    def make_add(original: Any) -> Any:
+        """Every batch that is new passes here, the parts of a split one too."""
+
+        def add(batch: Any) -> None:
+            original(batch)
+            follow(batch)
+
+        return add
 
     # With a serialiser, what the buffer takes is not what `send` was given.
     serialised = bool(producer.config["key_serializer"] or producer.config["value_serializer"])
@@ -121,12 +124,8 @@ def record_producer(journal: Journal, producer: Any, actor: str) -> None:
 
         def split(batch: Any, *args: Any, **kwargs: Any) -> Any:
             result = original(batch, *args, **kwargs)
-            places = [(one._produce_future, one.args[0]) for one in batch._record_futures]
-            parts = {part: waiting.setdefault(part, next(numbers)) for part, _ in places}
-            moved = [(parts[part], index) for part, index in places]
-            note((source, SPLIT, waiting.pop(batch.produce_future, None), moved))
-            for part in parts:
-                follow(part)
+            moved = [(one._produce_future, one.args[0]) for one in batch._record_futures]
+            note((source, SPLIT, batch.produce_future, moved))
             return result
 
         return split
@@ -147,13 +146,9 @@ def record_producer(journal: Journal, producer: Any, actor: str) -> None:
                 return future
             if serialised:
                 key, value = wire.record
-            number = waiting.get(batch)
-            if number is None:
-                number = follow(batch)
-            partition = batch.topic_partition[1]
-            note((source, SENT, now(), topic, partition, number, index, key, value))
-            if batch.is_done:
-                note((source, ANSWERED, now(), topic, partition, number, batch.value))
+            note((source, SENT, now(), batch, index, key, value))
+            if batch.is_done:  # the answer may have been noted before the record: note it again
+                note((source, ANSWERED, now(), batch, batch.value))
             if followers:
                 deliver()
             return future
@@ -164,22 +159,24 @@ def record_producer(journal: Journal, producer: Any, actor: str) -> None:
         journal.add("failed", actor=actor, topic=str(topic), key=key, value=value,
                     detail=error_detail(error))  # fmt: skip
 
-    records: dict[int, dict[int, tuple[Any, Any]]] = {}
+    records: dict[Any, dict[int, tuple[Any, Any]]] = {}  # those not answered, by batch and index
 
     def expand(chunk: tuple[Any, ...]) -> Iterable[Row]:
         if chunk[1] == SENT:
-            _, _, at, topic, partition, serial, index, key, value = chunk
+            _, _, at, batch, index, key, value = chunk
             key, value = text(key), text(value)
-            records.setdefault(serial, {})[index] = (key, value)
+            records.setdefault(batch, {})[index] = (key, value)
+            topic, partition = batch.topic_partition
             return (Row(at, actor, "sent", topic, partition, None, key, value),)
         if chunk[1] == SPLIT:
             for index, record in records.pop(chunk[2], {}).items():
-                serial, new = chunk[3][index]
-                records.setdefault(serial, {})[new] = record
+                part, new = chunk[3][index]
+                records.setdefault(part, {})[new] = record
             return ()
-        _, _, at, topic, partition, serial, (base, _, errors) = chunk
+        _, _, at, batch, (base, _, errors) = chunk
+        topic, partition = batch.topic_partition
         rows = []
-        for index, (key, value) in records.get(serial, {}).items():
+        for index, (key, value) in records.get(batch, {}).items():
             failure = None if errors is None else error_detail(errors(index))
             # With acks=0 nobody answered, and a batch that failed has no offset either.
             known = acks is None and base is not None and base >= 0
@@ -189,12 +186,15 @@ def record_producer(journal: Journal, producer: Any, actor: str) -> None:
                 if failure is None
                 else Row(at, actor, "failed", topic, partition, None, key, value, detail=failure)
             )
-        records.pop(serial, None)
+        records.pop(batch, None)
         return rows
 
     source = journal._source(expand)
     if serialised:
         wrap(producer._accumulator, "append", make_append)
+    wrap(batches, "add", make_add)
+    for batch in batches.all():
+        follow(batch)
     wrap(producer._accumulator, "split_and_reenqueue", make_split)
     wrap(producer, "send", make_send)
     wrap_close(journal, producer, lambda: {"actor": actor})

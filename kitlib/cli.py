@@ -332,7 +332,8 @@ def course_(runs: int, as_json: bool) -> None:
 
 @bench.command(name="all")
 @click.argument("names", nargs=-1)
-def all_(names: tuple[str, ...]) -> None:
+@click.option("--runs", type=int, help="How often each is measured, for all of them.")
+def all_(names: tuple[str, ...], runs: int | None) -> None:
     """Measure all (or what is named) for the page on performance, into docs/measured."""
     folder = ROOT / "docs" / "measured"
     folder.mkdir(exist_ok=True)
@@ -342,6 +343,7 @@ def all_(names: tuple[str, ...]) -> None:
     for name in names or known:
         console.print(f"kit bench {name} --json ...")
         command = [sys.executable, "-m", "kitlib", "bench", name, "--json"]
+        command += [] if runs is None else ["--runs", str(runs)]
         ran = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         if ran.returncode:
             raise KitError(f"kit bench {name} failed", "It has said why", "The others are kept.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -106,6 +107,41 @@ def test_the_row_holds_the_bytes_on_the_wire(topic: str, make: Make, kafka: Brok
     producer.send(topic, key="S17", value=4).get(10)
     assert [(r.actor, r.key, r.value) for r in journal.rows("sent")] == [("rush", "S17", "4!")]
     assert [row.value for row in kafka.read(topic)] == ["4!"]
+
+
+def test_a_batch_that_was_begun_before_the_recording(topic: str, make: Make) -> None:
+    producer, journal = make(KafkaProducer, linger_ms=60_000), Journal()
+    producer.send(topic, value=b"before", partition=0)
+    journal.record(producer)
+    producer.send(topic, value=b"after", partition=0)
+    assert [(row.kind, row.value) for row in journal] == [("sent", "after")]
+    producer.flush()
+    assert [(row.value, row.offset) for row in journal.rows("acked")] == [("after", 1)]
+
+
+def test_several_threads_send_at_once(topic: str, make: Make) -> None:
+    producer, journal = make(KafkaProducer), Journal()
+    journal.record(producer)
+    threads = [
+        threading.Thread(
+            target=lambda name=name: [
+                producer.send(topic, value=b"%s %d" % (name, n)) for n in range(300)
+            ]
+        )
+        for name in (b"a", b"b", b"c")
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    producer.flush()
+    rows = journal.wait("acked", 900)
+    assert len({(row.partition, row.offset) for row in rows}) == len(rows) == 900
+    assert {row.value for row in rows} == {row.value for row in journal.rows("sent")}
+    seen: set[str | None] = set()
+    for row in journal:
+        assert row.kind == "sent" or row.value in seen, "an answer comes after its record"
+        seen.add(row.value)
 
 
 def test_a_record_that_send_refuses_is_failed_and_was_never_sent(topic: str, make: Make) -> None:

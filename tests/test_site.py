@@ -3,6 +3,7 @@ in tests/browser."""
 
 from __future__ import annotations
 
+import json
 import queue
 import re
 import tempfile
@@ -16,8 +17,9 @@ from click.testing import CliRunner
 from kafka import KafkaConsumer, KafkaProducer
 
 from kitlib import _pages, bundle, course, site
+from kitlib.bench._table import Figure, Report
 from kitlib.broker import parts
-from kitlib.cli import cli
+from kitlib.cli import bench, cli
 from kitlib.errors import KitError
 
 ROOT = Path(__file__).parent.parent
@@ -41,6 +43,34 @@ def test_marks_are_replaced_by_facts() -> None:
     day = _pages.filled("{{schedule set-up:15 00 break:15 06}}", FACTS)
     assert "| 09:45 | [06 Twice](/lessons/06_twice.ipynb) | 40 |" in day
     assert day.endswith("| 10:25 | end | |")
+
+
+def test_the_page_on_performance_shows_the_files_of_the_benchmarks() -> None:
+    text = (ROOT / "docs" / "performance.md").read_text("utf-8")
+    asked = set(re.findall(r"\{\{measured (\w+)", text))
+    assert asked == {name for name in bench.commands if name != "all"}
+    assert all(f"`./kit bench {name}" in text for name in asked)
+    shown = _pages.filled(text, FACTS)
+    for path in _pages.MEASURED.glob("*.json"):
+        told = json.loads(path.read_text("utf-8"))
+        assert path.stem in asked and f"{told['machine']}; {told['day']}" in shown
+        assert all(f"| {row['what']} | " in shown for row in told["rows"])
+        assert all(row["values"] for row in told["rows"])
+
+
+def test_a_measured_table_has_median_spread_and_target(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(_pages, "MEASURED", tmp_path)
+    report = Report([Figure("fast", "s", [3.0, 1.0, 2.0], 2.5), Figure("big", "MB", [200.0])], "3")
+    (tmp_path / "start.json").write_text(json.dumps(report.to_json()), "utf-8")
+    shown = _pages.filled("{{measured start}}", FACTS).splitlines()
+    assert shown[2] == "| fast | 2.00 s | 1.00 to 3.00 | at most 2.50 s | yes |"
+    assert shown[3] == "| big | 200 MB | 200 to 200 |  |  |"
+    assert len(_pages.filled("{{measured start: bi}}", FACTS).splitlines()) == 5
+    for wrong in ("{{measured proxy}}", "{{measured start: small}}"):
+        with pytest.raises(KitError):
+            _pages.filled(wrong, FACTS)
 
 
 @pytest.mark.parametrize("text", ["{{nothing}}", "{{replay 00_start}}", "{{replay 99_none}}"])

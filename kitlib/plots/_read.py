@@ -130,8 +130,8 @@ class _Table:
     def names(self, name: str) -> tuple[np.ndarray, list[str]]:
         """The number of each row's text, -1 for none, and the texts."""
         if self.frame is not None:
-            codes, texts = pd.factorize(self.frame[name])
-            return codes, list(map(str, texts))
+            codes, found = pd.factorize(self.frame[name])
+            return codes, list(map(str, found))
         field = attrgetter(name)
         known = list(dict.fromkeys(map(field, self.rows)))
         texts = [one for one in known if one is not None]
