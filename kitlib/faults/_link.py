@@ -139,7 +139,7 @@ class Link:
         loop = asyncio.get_running_loop()
         try:
             await loop.create_connection(lambda: self.down, *self._target)
-        except OSError:
+        except (OSError, ValueError, OverflowError):  # the latter two: no host, no port is like it
             self.cut()
         if self.up.transport is None or self.up.transport.is_closing():
             self.cut()

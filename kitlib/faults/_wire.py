@@ -5,7 +5,8 @@ which partitions a Produce request and its answer are about. A version that kafk
 know is not decoded: the caller passes such a frame on as it is. Frames are bytes here, with the
 four bytes of their length in front.
 
-Source: Kafka protocol guide, "Protocol Primitive Types" and "Messages"; KIP-516 (topic ids).
+Source: Kafka protocol guide, "Protocol Primitive Types" and "Messages"; KIP-516 (topic ids);
+KIP-482 (tagged fields).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from kafka.protocol.admin.cluster import DescribeClusterResponse
 from kafka.protocol.api_key import ApiKey
 from kafka.protocol.metadata import FindCoordinatorResponse, MetadataResponse
 from kafka.protocol.producer.produce import ProduceRequest, ProduceResponse
+from kafka.protocol.schemas.fields.codecs import String
 
 if TYPE_CHECKING:
     from ._fault import Fault
@@ -81,27 +83,38 @@ def names_brokers(call: Call) -> bool:
 def moved(
     call: Call, frame: bytes, place: Callable[[Address], Address], names: dict[str, str]
 ) -> bytes:
-    """The answer with each broker's address replaced by `place(address)`.
+    """The answer with each broker's address replaced by `place(address)`, and no other byte changed.
 
     names: topic names by topic id, which a Metadata answer adds to. What cannot be decoded is
     returned as it is.
     """
     try:
-        message: Any = _NAMING[ApiKey(call.api)].decode(
-            frame, version=call.version, header=True, framed=True
-        )
+        kind = _NAMING[ApiKey(call.api)]
+        message: Any = kind.decode(frame, version=call.version, header=True, framed=True)
         if call.api == ApiKey.FindCoordinator:
             nodes = message.coordinators if call.version >= 4 else [message]
         else:
             nodes = message.brokers
-        for node in nodes:
-            if node.host and node.port > 0:  # an answer with an error names nobody
-                node.host, node.port = place((node.host, node.port))
         if call.api == ApiKey.Metadata and call.version >= 10:
             names.update({str(t.topic_id): t.name for t in message.topics if t.name})
-        return bytes(message.encode(header=True, framed=True))
+        # Not encoded anew: that would lose what kafka-python does not know (KIP-482, tagged fields).
+        compact, pieces, at = kind.flexible_version_q(call.version), [], 4
+        for node in nodes:
+            if node.host and node.port > 0:  # an answer with an error names nobody
+                old = _written((node.host, node.port), compact)
+                start = frame.index(old, at)
+                pieces += [frame[at:start], _written(place((node.host, node.port)), compact)]
+                at = start + len(old)
+        body = b"".join([*pieces, frame[at:]])
+        return len(body).to_bytes(4, "big") + body
     except Exception:  # what kafka-python's decoder raises is not defined
         return frame
+
+
+def _written(address: Address, compact: bool) -> bytes:
+    """Host and port as they stand in an answer, side by side in every version."""
+    host, port = address
+    return bytes(String("utf-8").encode(host, compact)) + port.to_bytes(4, "big")
 
 
 def produced(call: Call, names: dict[str, str]) -> list[Part]:

@@ -22,19 +22,12 @@ from kafka.protocol.metadata import (
     MetadataRequest,
     MetadataResponse,
 )
+from peers import Echo, answer, dial, frame, read, serving
 
 from kitlib._wait import wait_until
 from kitlib.broker.handle import Broker
 from kitlib.faults import Faults
 from kitlib.workers import Workers
-
-
-class Echo(socketserver.BaseRequestHandler):
-    """Sends back every byte."""
-
-    def handle(self) -> None:
-        while data := self.request.recv(65536):
-            self.request.sendall(data)
 
 
 class Answer(socketserver.BaseRequestHandler):
@@ -48,43 +41,10 @@ class Answer(socketserver.BaseRequestHandler):
             self.request.sendall(struct.pack(">ii", 4, number))
 
 
-class Server(socketserver.ThreadingTCPServer):
-    daemon_threads = True
-    block_on_close = False
-
-
 @pytest.fixture(scope="module")
 def serve() -> Iterator[Callable[[Any, Faults], str]]:
-    """Starts a server in a broker's place; returns its address behind the faults."""
-    servers: list[Server] = []
-
-    def start(handler: Any, faults: Faults) -> str:
-        servers.append(Server(("127.0.0.1", 0), handler))
-        threading.Thread(target=servers[-1].serve_forever, args=(0.05,), daemon=True).start()
-        address = f"127.0.0.1:{servers[-1].server_address[1]}"
-        return str(faults.behind({"bootstrap_servers": address})["bootstrap_servers"])
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
-def dial(address: str) -> socket.socket:
-    host, port = address.split(":")
-    return socket.create_connection((host, int(port)), timeout=20)
-
-
-def frame(api: int, number: int, body: bytes = b"", version: int = 0) -> bytes:
-    return struct.pack(">ihhi", 8 + len(body), api, version, number) + body
-
-
-def read(stream: socket.socket, count: int) -> bytes:
-    """So many bytes, or fewer at the end of the stream."""
-    data = bytearray()
-    while len(data) < count and (piece := stream.recv(count - len(data))):
-        data += piece
-    return bytes(data)
+    with serving() as start:
+        yield start
 
 
 FRAMES = some.builds(
@@ -208,10 +168,10 @@ def test_only_addresses_change_in_every_version(
         def ask(address: str, message: Any = message, version: int = version) -> dict[str, Any]:
             with dial(address) as stream:
                 stream.sendall(message.encode(header=True, framed=True))
-                head = read(stream, 4)
-                body = read(stream, struct.unpack(">i", head)[0])
-            answer = answering.decode(head + body, version=version, header=True, framed=True)
-            return dict(answer.to_dict())
+                found = answer(stream)
+            return dict(
+                answering.decode(found, version=version, header=True, framed=True).to_dict()
+            )
 
         # The first coordinator is named once the broker has made the topic of the offsets.
         wait_until(lambda ask=ask: nodes_of(ask(kafka.bootstrap_servers))[0]["port"] > 0, "a name")
