@@ -83,7 +83,7 @@ def names_brokers(call: Call) -> bool:
 def moved(
     call: Call, frame: bytes, place: Callable[[Address], Address], names: dict[str, str]
 ) -> bytes:
-    """The answer with each broker's address replaced by `place(address)`, and no other byte changed.
+    """The answer with `place(address)` for each broker's address, and no other byte changed.
 
     names: topic names by topic id, which a Metadata answer adds to. What cannot be decoded is
     returned as it is.
@@ -97,7 +97,7 @@ def moved(
             nodes = message.brokers
         if call.api == ApiKey.Metadata and call.version >= 10:
             names.update({str(t.topic_id): t.name for t in message.topics if t.name})
-        # Not encoded anew: that would lose what kafka-python does not know (KIP-482, tagged fields).
+        # Encoding it anew would lose the fields that kafka-python does not know (KIP-482).
         compact, pieces, at = kind.flexible_version_q(call.version), [], 4
         for node in nodes:
             if node.host and node.port > 0:  # an answer with an error names nobody

@@ -195,25 +195,31 @@ def test_frames_of_a_hundred_megabytes(proxy: Proxy, times: Times, api: int) -> 
     peer = proxy.before(Echo)
     head = struct.pack(">ihhi", 8 + count * len(piece), api, 0, 1)
     most = start = proxy.memory()
-    with proxy.unharmed():
-        for number in range(rounds):
-            if number % 2 == 0 and api == PRODUCE:
-                proxy.faults.drop_ack(topic="another")  # it has to decode the request
-            with dial(peer) as stream:
 
-                def send(stream: socket.socket = stream) -> None:
-                    stream.sendall(head)
-                    for _ in range(count):
-                        stream.sendall(piece)
+    def pass_through(armed: bool) -> None:
+        nonlocal most
+        if armed:
+            proxy.faults.drop_ack(topic="another")  # a Produce request has to be decoded for it
+        with dial(peer) as stream:
 
-                thread = threading.Thread(target=send)
-                thread.start()
-                assert read(stream, len(head)) == head
+            def send() -> None:
+                stream.sendall(head)
                 for _ in range(count):
-                    assert read(stream, len(piece)) == piece
-                    most = max(most, proxy.memory())
-                thread.join(60)
-            proxy.faults.clear()
+                    stream.sendall(piece)
+
+            thread = threading.Thread(target=send)
+            thread.start()
+            assert read(stream, len(head)) == head
+            for _ in range(count):
+                assert read(stream, len(piece)) == piece
+                most = max(most, proxy.memory())
+            thread.join(60)
+        proxy.faults.clear()
+
+    pass_through(True)  # the allocator keeps up to 32 MB of what is freed, once
+    with proxy.unharmed(most=33 * MB):
+        for number in range(rounds):
+            pass_through(number % 2 == 0)
     # An api that no one decodes is not kept at all; one that is, is kept a few times over.
     assert most - start < (20 * MB if api == 1 else 500 * MB)
 
@@ -349,7 +355,9 @@ def test_a_broker_that_vanishes(proxy: Proxy, times: Times, gone: str) -> None:
 # -- nonsense ------------------------------------------------------------------------------------
 
 
-def test_random_bytes_as_a_client(kafka: Broker, proxy: Proxy, times: Times) -> None:
+def test_random_bytes_as_a_client(proxy: Proxy, times: Times) -> None:
+    """The broker of this test takes no large requests: a few of a claimed 100 MB are its end."""
+
     @settings(max_examples=times(60, 3000), deadline=None, suppress_health_check=list(HealthCheck))
     @given(
         parts=some.lists(
@@ -365,7 +373,7 @@ def test_random_bytes_as_a_client(kafka: Broker, proxy: Proxy, times: Times) -> 
     def abuse(parts: list[bytes], armed: bool) -> None:
         if armed:
             wary(proxy.faults)
-        with dial(proxy.address) as stream, contextlib.suppress(OSError):
+        with dial(address) as stream, contextlib.suppress(ConnectionError):
             for part in parts:
                 stream.sendall(part)
             stream.shutdown(socket.SHUT_WR)
@@ -373,8 +381,11 @@ def test_random_bytes_as_a_client(kafka: Broker, proxy: Proxy, times: Times) -> 
                 pass
         proxy.faults.clear()
 
-    with proxy.unharmed():
-        abuse()
+    with Broker({"socket.request.max.bytes": "1000000"}) as broker:
+        address = str(broker.behind(proxy.faults)["bootstrap_servers"])
+        with proxy.unharmed():
+            abuse()
+        assert broker.topics() == []
 
 
 HOSTS = [("broker-1", 9092), ("127.0.0.1", 1), ("a..b", 65535), ("x" * 200, 70_000)]
