@@ -1,27 +1,77 @@
-"""Makes errors readable in a notebook: a `KitError` is shown as its sentences, without a trace.
+"""Makes errors readable in a notebook.
 
-Installed when kitlib is imported inside IPython. Errors of the learner's own code and of Kafka keep
-their traces.
+A `KitError` is shown as its sentences, without a trace. Any other error, and an interrupt, keeps
+its trace, but for the frames of the kit: a learner sees lines of the notebook, and of the libraries
+that these call. `sys.last_value` still has the whole trace.
+Installed when kitlib is imported inside IPython.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from html import escape
+from types import TracebackType
 from typing import Any
 
 from .errors import KitError
 
+_KITLIB = os.path.dirname(__file__) + os.sep
+# They stand between a learner's call and the Kafka client, which is then what the learner called.
+_BETWEEN = tuple(_KITLIB + name for name in ("_record.py", "_record_consumer.py", "_client_fix.py"))
 
-def _show(shell: Any, kind: Any, error: KitError, trace: Any, tb_offset: Any = None) -> list[str]:
+
+def _show(shell: Any, kind: Any, error: Any, trace: Any, tb_offset: Any = None) -> list[str]:
     from IPython.display import publish_display_data
 
+    if not isinstance(error, KitError):
+        _trim_chain(error, shell.user_ns)
+        shown = _trimmed(trace, shell.user_ns)
+        shell.showtraceback((kind, error, shown), tb_offset=tb_offset, running_compiled_code=True)
+        return []
+    sys.last_type, sys.last_value, sys.last_traceback = kind, error, trace
     style = "border-left:4px solid #b3261e;padding:.4em .8em;white-space:pre-wrap"
     html = f'<div role="alert" style="{style}">{escape(str(error))}</div>'
     publish_display_data({"text/plain": str(error), "text/html": html})
     # What a runner of notebooks is told; the cell still counts as failed.
-    return [f"{kind.__name__}: {error}"]
+    shell._last_traceback = [f"{kind.__name__}: {error}"]
+    return []
+
+
+def _trimmed(trace: TracebackType | None, notebook: dict[str, Any]) -> TracebackType | None:
+    """The trace without the kit's frames, nor those that they and IPython's display call."""
+    import IPython
+
+    display = os.path.dirname(IPython.__file__) + os.sep
+    kept: list[TracebackType] = []
+    ours = False
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        between = file.startswith(_BETWEEN)
+        if trace.tb_frame.f_globals is notebook:
+            ours = False
+        elif file.startswith(_KITLIB):
+            ours = ours or not between
+        elif kept and file.startswith(display):  # the first frame of all is IPython's own
+            ours = True
+        if not ours and not between:
+            kept.append(trace)
+        trace = trace.tb_next
+    short: TracebackType | None = None
+    for one in reversed(kept):
+        short = TracebackType(short, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    return short
+
+
+def _trim_chain(error: BaseException, notebook: dict[str, Any]) -> None:
+    """The same for what an error came of; what began and ended inside the kit is left out."""
+    while (before := error.__cause__ or error.__context__) is not None:
+        before.__traceback__ = _trimmed(before.__traceback__, notebook)
+        if before.__traceback__ is None:
+            error.__cause__, error.__suppress_context__ = None, True
+            return
+        error = before
 
 
 def install() -> None:
@@ -31,7 +81,7 @@ def install() -> None:
     from IPython.core.getipython import get_ipython
 
     if shell := get_ipython():
-        shell.set_custom_exc((KitError,), _show)
+        shell.set_custom_exc((Exception, KeyboardInterrupt), _show)
 
 
 def after_each_cell(call: Callable[[Any], None]) -> None:

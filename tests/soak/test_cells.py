@@ -1,0 +1,214 @@
+"""Lessons in wrong hands: cells in another order, cells interrupted, always in a real kernel.
+
+Whatever is shown names no frame of the kit: errors are the learner's own, Kafka's, or a KitError.
+No cell waits for ever. Afterwards the lesson runs from its top in the same kernel, no worker is
+left, no group has a member, and when the kernel ends, nothing that it started goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+import nbformat
+import psutil
+import pytest
+from jupyter_client.manager import KernelManager
+
+from kitlib import course
+from kitlib._wait import wait_until
+
+MARK = "KIT_TEST_KERNEL"
+CELL_S = 120  # as in `kit run`: no cell may take longer, whatever it waits for
+OURS = re.compile(r"kitlib/[\w/]+\.py")
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+# What is left in the kernel: workers that run, and members of groups.
+LEFT = """
+import kitlib as _kit
+from kitlib import workers as _workers
+_admin = _kit.connect().admin()
+_groups = [group["group_id"] for group in _admin.list_groups()]
+_left = [name for team in _workers._teams for name in team._running()] + [
+    (name, member["client_id"])
+    for name in _groups for member in _admin.describe_groups([name])[name]["members"]
+]
+"""
+# The whole trace of the last error: where it was raised, and whether that is the kit's own affair.
+RAISED = """
+import sys as _sys, traceback as _traceback
+_error = getattr(_sys, "last_value", None)
+_raised = _error and "".join(_traceback.format_exception(_error))
+"""
+
+
+@dataclass
+class Shown:
+    """What a learner sees of a cell. error: its name, "" if there is none."""
+
+    error: str = ""
+    trace: str = ""
+    text: str = ""
+    interrupted: bool = False
+    source: str = field(default="", repr=False)
+
+
+class Kernel:
+    """A kernel as JupyterLab has one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.mark = uuid.uuid4().hex
+        self._manager = KernelManager(kernel_name="python3")
+        self._manager.start_kernel(
+            cwd=str(folder),
+            env=os.environ | {MARK: self.mark},
+            extra_arguments=["--IPKernelApp.log_level=40"],
+        )
+        self._client = self._manager.client()
+        self._client.start_channels()
+        self._client.wait_for_ready(timeout=60)
+
+    def run(self, source: str, interrupt_s: float | None = None) -> Shown:
+        """Run a cell; interrupt it when it has run for so long, as a learner's stop button does."""
+        shown = Shown(source=source)
+        number = self._client.execute(source)
+        begin = time.monotonic()
+        running = False
+        while True:
+            if running and interrupt_s is not None and not shown.interrupted:
+                patience = max(0.0, begin + interrupt_s - time.monotonic())
+            else:
+                patience = begin + CELL_S - time.monotonic()
+            try:
+                message = self._client.get_iopub_msg(timeout=max(patience, 0.001))
+            except Empty:
+                if running and interrupt_s is not None and not shown.interrupted:
+                    shown.interrupted = True
+                    self._manager.interrupt_kernel()
+                    continue
+                raise AssertionError(f"it did not end within {CELL_S} s: {source}") from None
+            if message["parent_header"].get("msg_id") != number:
+                continue
+            content = message["content"]
+            if message["msg_type"] == "execute_input":
+                running, begin = True, time.monotonic()
+            elif message["msg_type"] == "error":
+                shown.error = content["ename"]
+                shown.trace += COLOURS.sub("", "\n".join(content["traceback"]))
+            elif message["msg_type"] == "stream":
+                shown.text += content["text"]
+            elif message["msg_type"] == "display_data":
+                shown.text += content["data"].get("text/plain", "")
+            elif content.get("execution_state") == "idle":
+                break
+        reply = self._reply(number)
+        if reply["status"] == "error" and not shown.error:
+            shown.error = reply["ename"]  # a KitError: shown as its sentences
+        return shown
+
+    def _reply(self, number: str) -> dict[str, Any]:
+        while True:
+            message = self._client.get_shell_msg(timeout=CELL_S)
+            if message["parent_header"].get("msg_id") == number:
+                return dict(message["content"])
+
+    def value(self, source: str, name: str) -> Any:
+        """Run this silently and return the repr of a name in it."""
+        asked = self._client.execute(source, silent=True, user_expressions={"it": name})
+        reply = self._reply(asked)
+        assert reply["status"] == "ok", reply
+        return reply["user_expressions"]["it"]["data"]["text/plain"]
+
+    def processes(self) -> list[psutil.Process]:
+        """Everything that this kernel has started, and that runs."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get(MARK) == self.mark:
+                    found.append(process)
+            except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+                continue
+        return found
+
+    def shutdown(self) -> None:
+        self._client.stop_channels()
+        self._manager.shutdown_kernel()
+
+
+@pytest.fixture
+def kernel(path: Path) -> Iterator[Kernel]:
+    kernel = Kernel(path.parent)
+    try:
+        assert kernel.processes()
+        yield kernel
+    finally:
+        kernel.shutdown()
+    wait_until(lambda: not kernel.processes(), "all processes of the kernel have ended", 30)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """All lessons in `kit soak`, the shortest in `kit test`."""
+    chosen = course.find([] if metafunc.config.getoption("--long") else ["00"])
+    metafunc.parametrize("path", chosen, ids=lambda path: path.stem)
+
+
+def cells(path: Path) -> list[str]:
+    """The code cells as a learner finds them, who has then answered the exercises."""
+    notebook = course.with_solutions(nbformat.read(path, as_version=4))
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def check(kernel: Kernel, shown: Shown) -> None:
+    """No frame of the kit is shown, and no error but a KitError was raised by the kit itself."""
+    assert not OURS.search(shown.trace + shown.text), f"{shown.source}\n{shown.trace}{shown.text}"
+    assert "Custom TB Handler failed" not in shown.text, shown.text
+    if shown.error not in ("", "KeyboardInterrupt", "KitError"):
+        raised = kernel.value(RAISED, "_raised").replace("\\n", "\n")
+        last = re.findall(r'File "([^"]+)"', raised)[-1]
+        assert "kitlib" not in last or "KitError" in raised, f"{shown.source}\n{raised}"
+
+
+def from_the_top(kernel: Kernel, code: list[str], told: str) -> None:
+    for source in code:
+        shown = kernel.run(source)
+        assert not shown.error, f"{told}\n{source}\n{shown.trace or shown.text}"
+    wait_until(lambda: kernel.value(LEFT, "_left") == "[]", "nobody is left in a group", 60)
+
+
+def test_neighbours_swapped(kernel: Kernel, path: Path) -> None:
+    """A learner runs the second cell, then the first, the fourth, the third, and so on."""
+    code = cells(path)
+    seen = set()
+    for number in range(0, len(code), 2):
+        for source in reversed(code[number : number + 2]):
+            shown = kernel.run(source)
+            check(kernel, shown)
+            seen.add(shown.error)
+    assert "NameError" in seen  # so the cells do depend on each other
+    from_the_top(kernel, code, "after the neighbours")
+
+
+def test_every_cell_interrupted(kernel: Kernel, path: Path) -> None:
+    """At a random moment; a cell may be done by then."""
+    seed = int(path.name[:2]) + 1
+    rng, code, stopped = random.Random(seed), cells(path), 0
+    for source in code:
+        wait_s = rng.uniform(0, 1.5)
+        shown = kernel.run(source, interrupt_s=wait_s)
+        told = f"seed {seed}, after {wait_s:.3f} s: {shown}\n{source}"
+        check(kernel, shown)
+        if shown.interrupted:
+            # What an interrupted cell did not make is missing in the next.
+            assert shown.error in ("", "KeyboardInterrupt", "NameError"), told
+            stopped += shown.error == "KeyboardInterrupt"
+            assert kernel.value(LEFT, "_left") is not None
+    assert stopped
+    from_the_top(kernel, code, f"seed {seed}")
