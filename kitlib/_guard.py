@@ -4,11 +4,14 @@ Started by `kitlib._process` as a process of its own, in a session of its own, w
 standard library, so that it starts in milliseconds. Its standard input is a pipe that the owner
 holds: a line that starts with "!" is an order, any other line goes on to the command's standard
 input, and the end of the pipe means that the owner is gone, however it went. The guard then asks
-the command to end, kills it after a grace time, and removes the folders it was given. It knows
+the command to end, kills it after a grace time, and removes the folder it was given. It knows
 nothing of Kafka.
 
-Usage: ``_guard.py SPEC`` with SPEC a JSON object: command (list of str), grace (seconds), remove
-(list of folders), log (a file for the command's output, or null for the owner's pipe).
+Usage: ``_guard.py SPEC`` with SPEC a JSON object: command (list of str), grace (seconds), log (a
+file for the command's output, or null for the owner's pipe), folder (made before the command, which
+runs there, and removed after it; or null), hold (whether to say when the folder is there, and to
+start the command at the order "!go" only). So there is no moment at which the folder is there and
+nobody who would remove it.
 """
 
 from __future__ import annotations
@@ -87,7 +90,6 @@ def main(spec: dict[str, Any]) -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     folder = spec.get("folder")
-
     ending = threading.Lock()
 
     def over(status: int) -> None:
@@ -97,19 +99,29 @@ def main(spec: dict[str, Any]) -> int:
         os._exit(status)
 
     if folder:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        try:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+        except OSError as error:
+            _say(str(error))
+            over(1)
     if spec.get("hold"):
         _say("held")
         if sys.stdin.buffer.readline().strip() != b"!go":
             over(0)
     output = open(spec["log"], "ab") if spec.get("log") else None  # noqa: SIM115 - the child's
-    child = subprocess.Popen(
-        spec["command"],
-        stdin=subprocess.PIPE,
-        stdout=output,
-        stderr=subprocess.STDOUT if output else None,
-        preexec_fn=_die_with_guard if sys.platform == "linux" else None,
-    )
+    try:
+        child = subprocess.Popen(
+            spec["command"],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT if output else None,
+            cwd=folder,
+            preexec_fn=_die_with_guard if sys.platform == "linux" else None,
+        )
+    except OSError as error:
+        _say(str(error))
+        over(1)
+        raise
     if WINDOWS:
         job = _job()
         ctypes.windll.kernel32.AssignProcessToJobObject(job, int(child._handle))  # type: ignore[attr-defined]

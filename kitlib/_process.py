@@ -13,7 +13,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -27,8 +27,9 @@ class Guarded:
 
     command: list of str. on_line: called with each line (str) that the command prints, on a thread
     of this object; not used with `log`, a file that takes the output instead. grace_s: seconds
-    between the request to end and the kill. folder: made for the command, for the owner alone, and
-    removed when it has ended. fill: called when the folder is there; then the command starts.
+    between the request to end and the kill. folder: made for the command, for the owner alone; it
+    runs there, and the folder is removed when it has ended. fill: called when the folder is there;
+    then the command starts. env: its environment; by default that of this process.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Guarded:
         grace_s: float = 2.0,
         folder: Path | None = None,
         fill: Callable[[], object] | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         spec = {
             "command": list(command),
@@ -55,14 +57,15 @@ class Guarded:
             [sys.executable, "-I", "-S", "-u", str(_GUARD), json.dumps(spec)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            env=env,
             start_new_session=True,
             creationflags=flags,
         )
         assert self._guard.stdin is not None and self._guard.stdout is not None
         try:
             if fill is not None:
-                if not self._guard.stdout.readline():
-                    raise ValueError
+                if (said := self._guard.stdout.readline().decode().strip()) != "held":
+                    raise OSError(said or "the guard has ended")
                 try:
                     fill()
                 except BaseException:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import sys
@@ -40,6 +41,9 @@ def run() -> Iterator[Check]:
 def _guarded(check: Callable[[], Check]) -> Check:
     try:
         return check()
+    except OSError as error:
+        name = check.__name__.strip("_").replace("_", " ")
+        return Check(name, False, str(error), "Mend what the message names, then run it again")
     except KitError as error:
         return Check(
             check.__name__.strip("_").replace("_", " "),
@@ -57,7 +61,7 @@ def _python() -> Check:
 
 def _disk() -> Check:
     folder = parts.cache_folder()
-    while not folder.exists():
+    while not os.path.exists(folder):
         folder = folder.parent
     free = shutil.disk_usage(folder).free // 10**6
     fix = f"Free at least {_DISK_MB} MB there, or name another folder in KIT_CACHE_DIR"
@@ -71,10 +75,9 @@ def _memory() -> Check:
 
 
 def _jars() -> Check:
-    unsound = parts.unsound_jars()
-    if unsound:
+    if parts.unsound_jars():
         prepare.prepare(prepare.say)
-        unsound = parts.unsound_jars()
+    unsound = parts.unsound_jars()
     count = len(parts.locked_jars())
     found = ", ".join(unsound) or f"{count} of {count} match their SHA-256"
     return Check("jars", not unsound, found, "Run `./kit reset`, then `./kit doctor` again")

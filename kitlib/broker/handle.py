@@ -287,26 +287,30 @@ class Broker(Kafka):
             return self
         self.close()  # the clients of a broker that has ended
         found = parts.parts()
-        if not prepare.ready(found) or any(not jar.exists() for jar in found.jars):
+        if not prepare.ready(found):
             prepare.prepare(prepare.say)
         try:
             self._start()
         except BrokerError:
-            if prepare.sound_cache(found) and not parts.unsound_jars():
+            if not prepare.damaged(found):
                 raise
             prepare.prepare(prepare.say)  # a damaged part was the reason
             self._start()
         return self
 
     def _start(self) -> None:
-        node = self._node = Node(extra=self._extra)
-        node.launch()
-        # The JVM needs its half second anyway: verify the jars and tidy up meanwhile.
-        if damaged := parts.unsound_jars():
+        node = Node(extra=self._extra)
+        try:
+            node.launch()
+            # The JVM needs its half second anyway: verify its parts and tidy up meanwhile.
+            if damaged := prepare.damaged(node.parts):
+                raise BrokerError("A part of the broker is damaged", ", ".join(damaged))
+            sweep.sweep()
+            self._connection["bootstrap_servers"] = node.wait_ready()
+        except BaseException:  # an interrupt, too: nobody would know of this broker
             node.stop()
-            raise BrokerError("A jar of the broker is damaged", ", ".join(damaged))
-        sweep.sweep()
-        self._connection["bootstrap_servers"] = node.wait_ready()
+            raise
+        self._node = node
         atexit.register(self.stop)
 
     def restart(self, *, kill: bool = False) -> Broker:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 import shutil
+import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -34,45 +34,47 @@ class BrokerError(KitError):
     fix = "Run `./kit doctor`; it checks what a broker needs. The whole log is in the file named."
 
 
-def _new_run_folder() -> Path:
-    """A name for the folder of one broker's data; its guard makes the folder, and removes it."""
-    runs = parts.private(parts.cache_folder() / "runs")
-    return runs / f"{os.getpid()}-{secrets.token_hex(4)}"
-
-
 def _new_log() -> Path:
-    logs = parts.private(parts.cache_folder() / "logs")
-    old = sorted(logs.glob("broker-*.log"), key=lambda path: path.stat().st_mtime)
-    for path in old[: -_KEEP_LOGS + 1]:
-        with contextlib.suppress(OSError):
-            path.unlink()
-    handle, name = tempfile.mkstemp(".log", time.strftime("broker-%Y%m%d-%H%M%S-"), logs)
-    os.close(handle)
-    return Path(name)
+    with parts.cache() as folder:
+        logs = parts.private(folder / "logs")
+        ages = []
+        for path in logs.glob("broker-*.log"):
+            with contextlib.suppress(OSError):  # another start may be removing it as well
+                ages.append((path.stat().st_mtime, path))
+        for _, path in sorted(ages)[: -_KEEP_LOGS + 1]:
+            with contextlib.suppress(OSError):
+                path.unlink()
+        handle, name = tempfile.mkstemp(".log", time.strftime("broker-%Y%m%d-%H%M%S-"), logs)
+        os.close(handle)
+        return Path(name)
 
 
 class Node:
     """A broker process.
 
-    jvm: JVM options for the start-up cache; by default those that use it. grace_s: seconds between
-    the request to end and the kill. extra: broker settings beside those of `settings`, or instead.
+    train: write a start-up cache to `trained` at the end, in place of using the one there is.
+    grace_s: seconds between the request to end and the kill. extra: broker settings beside those of
+    `settings`, or instead. Raises KitError when the cache folder cannot be written.
     """
 
     def __init__(
         self,
-        jvm: Sequence[str] | None = None,
         *,
+        train: bool = False,
         grace_s: float = 3.0,
         extra: Mapping[str, str] | None = None,
     ) -> None:
         self._extra = dict(extra or {})
         self._grace_s = grace_s
         self.parts = parts.parts()
-        self.folder = _new_run_folder()
+        self.folder = sweep.run_folder()
         self._config = self.folder / "server.properties"
         self._log4j = self.folder / "log4j2.properties"
         self.log = _new_log()
-        self._jvm = list(jvm) if jvm is not None else [f"-XX:AOTCache={self.parts.aot}"]
+        self.trained = self.folder / "broker.aot"
+        self._cache = (
+            f"-XX:AOTCacheOutput={self.trained}" if train else f"-XX:AOTCache={self.parts.aot}"
+        )
         self._ports = (0, 0)
         self._process: Guarded | None = None
         self.address = ""
@@ -90,32 +92,38 @@ class Node:
         return self._process
 
     def launch(self) -> None:
-        """Start the process without waiting for it."""
+        """Start the process without waiting for it. Raises KitError when it cannot be."""
         self._from = self.log.stat().st_size
-        self._process = Guarded(
-            [
-                str(self.parts.java),
-                *self._jvm,
-                *(option for option, _ in settings.JVM),
-                f"-Dlog4j2.configurationFile={self._log4j.as_uri()}",
-                f"-Djava.io.tmpdir={self.folder}",  # compression libraries are unpacked there
-                "-cp",
-                self.parts.class_path,
-                "kafka.Kafka",
-                str(self._config),
-            ],
-            log=self.log,
-            grace_s=self._grace_s,
-            folder=self.folder,
-            fill=self._fill,
-        )
+        command = [
+            str(self.parts.java),
+            self._cache,
+            *(option for option, _ in settings.JVM),
+            f"-Dlog4j2.configurationFile={self._log4j.as_uri()}",
+            f"-Djava.io.tmpdir={self.folder}",  # compression libraries are unpacked there
+            "-cp",
+            self.parts.class_path,
+            "kafka.Kafka",
+            self._config.name,
+        ]
+        try:
+            self._process = Guarded(
+                command,
+                log=self.log,
+                grace_s=self._grace_s,
+                folder=self.folder,
+                fill=self._fill,
+                env=parts.environment(),
+            )
+        except OSError as error:
+            raise BrokerError("The broker's data directory cannot be made", str(error)) from error
         sweep.note(self.folder, self._process.guard_pid, self._process.pid)
 
     def _fill(self) -> None:
         """Put into the folder what the broker starts from."""
         if not self.data.exists():
             shutil.copytree(self.parts.template, self.data)
-        text = settings.server_properties(str(self.data), self._ports)
+        # Relative: in this file a comma or a letter beyond ASCII would make it another path.
+        text = settings.server_properties(self.data.name, self._ports)
         text += "".join(f"{name}={value}\n" for name, value in self._extra.items())
         self._config.write_text(text, "utf-8")
         self._log4j.write_text(settings.LOG4J, "utf-8")
@@ -170,5 +178,9 @@ class Node:
         """End the broker and remove its data. Its log stays."""
         if self._process is not None and self._process.running:
             self._process.terminate()
-            self._process.wait(timeout_s)
+            try:
+                self._process.wait(timeout_s)
+            except subprocess.TimeoutExpired:  # one that trains has a long grace
+                self._process.kill()
+                self._process.wait(timeout_s)
         shutil.rmtree(self.folder, ignore_errors=True)

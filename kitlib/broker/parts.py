@@ -1,21 +1,21 @@
 """The parts of the embedded broker: jars, a formatted data directory, the JVM's start-up cache.
 
-`prepare` makes what is missing and verifies what is there; everything lies in the platform's cache
-folder and is shared between clones. Jars are named by Maven coordinates and SHA-256 in `jars.lock`:
-one that does not match is refused, fetched again, and reported if it still does not match. Running
-a broker is `node`'s business.
+Here is where they lie, which JVM runs them and how jars are fetched; `prepare` makes the rest and
+verifies all of it. Everything lies in the platform's cache folder and is shared between clones.
+Jars are named by Maven coordinates and SHA-256 in `jars.lock`: one that does not match is refused,
+fetched again, and reported if it still does not match. Running a broker is `node`'s business.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import platform
 import shutil
-import subprocess
-import tempfile
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,18 @@ CLUSTER_ID = "a2l0LW5vdGVib29rLWthZg"
 _LOCK = Path(__file__).with_name("jars.lock")
 _BUNDLED = Path(__file__).parent.parent.parent / "bundle" / "jars"  # what `kit bundle` made
 
+# Of each jar: the start-up cache knows its jars by it, also one that had to be fetched again.
+_MTIME = 1_000_000_000
+_TIMEOUT_S = 20.0
+# They would change a JVM that has nothing to do with what they were set for.
+_FOREIGN = (
+    "JAVA_TOOL_OPTIONS",
+    "_JAVA_OPTIONS",
+    "JDK_JAVA_OPTIONS",
+    "JDK_AOT_VM_OPTIONS",
+    "CLASSPATH",
+)
+
 Progress = Callable[[str, int, int], None]
 """Called with a step's name, how much of it is done, and how much there is."""
 
@@ -38,11 +50,49 @@ Progress = Callable[[str, int, int], None]
 def cache_folder() -> Path:
     """Where the kit keeps what it made and fetched; `KIT_CACHE_DIR` names another place."""
     named = os.environ.get("KIT_CACHE_DIR")
-    return Path(named) if named else platformdirs.user_cache_path("kafka-notebook-kit", False)
+    if named:
+        return Path(named).expanduser().absolute()
+    return platformdirs.user_cache_path("kafka-notebook-kit", False)
+
+
+@contextlib.contextmanager
+def cache() -> Iterator[Path]:
+    """The cache folder, for work in it. Raises KitError in place of the OSError of that work."""
+    folder = cache_folder()
+    try:
+        yield folder
+    except OSError as error:
+        full = error.errno == errno.ENOSPC
+        where = f": {error.filename}" if error.filename else ""
+        raise KitError(
+            f"The cache folder {folder} cannot be used",
+            f"{error.strerror or error}{where}",
+            f"{'Free some space' if full else 'Make it writable'}, or name another folder in"
+            " KIT_CACHE_DIR.",
+        ) from error
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def environment() -> dict[str, str]:
+    """The environment of the JVM: nothing in it changes the JVM's options or what it reads."""
+    env = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+    if sys.platform == "linux":
+        env["LC_ALL"] = "C.UTF-8"  # in the C locale a JVM cannot open a file named in Greek
+    return env
 
 
 def private(folder: Path) -> Path:
-    """Make a folder that its owner alone can open, and parents of it that are missing, too."""
+    """Make a folder that its owner alone can open, and parents of it that are missing, too; also
+    where something else has its name."""
+    if folder.exists() and not folder.is_dir():
+        folder.unlink()
     for missing in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
         missing.mkdir(mode=0o700, exist_ok=True)
     return folder
@@ -117,7 +167,9 @@ def unsound_jars() -> list[str]:
 def _fetch(coordinate: str, digest: str) -> None:
     name, folder = _file_name(coordinate), cache_folder() / "jars"
     if _sound(_BUNDLED / name, digest):
+        remove(folder / name)
         shutil.copyfile(_BUNDLED / name, folder / name)
+        os.utime(folder / name, (_MTIME, _MTIME))
         return
     import pooch
     from jgo.constants import MAVEN_CENTRAL_URL
@@ -125,25 +177,27 @@ def _fetch(coordinate: str, digest: str) -> None:
     pooch.get_logger().setLevel("WARNING")  # progress is the caller's
     base = os.environ.get("KIT_MAVEN_URL", MAVEN_CENTRAL_URL).rstrip("/")
     group, artifact, version = coordinate.split(":")
-    (folder / name).unlink(missing_ok=True)
+    remove(folder / name)
+    timeout = float(os.environ.get("KIT_NETWORK_TIMEOUT_S") or _TIMEOUT_S)
     try:
         pooch.create(
             folder, f"{base}/{group.replace('.', '/')}/{artifact}/{version}/",
             registry={name: f"sha256:{digest}"}, retry_if_failed=1,
-        ).fetch(name)  # fmt: skip
-    except ValueError as error:
-        raise KitError(
-            f"The jar {coordinate} does not match its SHA-256, twice",
-            "What was sent is not what this kit was made with: a damaged download or a proxy that"
-            " answers in the repository's place",
-            "Try another network, or name a Maven mirror you trust in KIT_MAVEN_URL.",
-        ) from error
-    except OSError as error:
+        ).fetch(name, downloader=pooch.HTTPDownloader(timeout=timeout))  # fmt: skip
+        os.utime(folder / name, (_MTIME, _MTIME))
+    except (OSError, ValueError) as error:
+        if not isinstance(error, OSError) and "hash" in str(error):
+            raise KitError(
+                f"The jar {coordinate} does not match its SHA-256, twice",
+                "What was sent is not what this kit was made with: a damaged download or a proxy"
+                " that answers in the repository's place",
+                "Try another network, or name a Maven mirror you trust in KIT_MAVEN_URL.",
+            ) from error
         raise KitError(
             f"The jar {coordinate} could not be fetched",
             f"{type(error).__name__}: {error}".split("\n")[0][:300],
-            "Check the network, the proxy (HTTPS_PROXY) and the free space, and run it again:"
-            " it goes on where it stopped.",
+            "Check the network, the proxy (HTTPS_PROXY), KIT_MAVEN_URL if it is set, and the free"
+            " space. Then run it again: it goes on where it stopped.",
         ) from error
 
 
@@ -156,31 +210,12 @@ def fetch_jars(progress: Progress) -> None:
     if not missing:
         return
     jars = locked_jars()
-    private(cache_folder() / "jars")
+    for half in private(cache_folder() / "jars").glob("tmp*"):
+        remove(half)  # a download that was killed
     progress("Fetching Kafka's jars", 0, len(missing))
-    with ThreadPoolExecutor(8) as pool:
+    pool = ThreadPoolExecutor(8)
+    try:
         for done, _ in enumerate(pool.map(lambda jar: _fetch(jar, jars[jar]), missing), 1):
             progress("Fetching Kafka's jars", done, len(missing))
-
-
-def format_template(found: Parts) -> None:
-    """Let StorageTool format a data directory once; each broker starts from a copy of it."""
-    if (found.template / "meta.properties").exists():
-        return
-    private(found.template.parent)
-    with tempfile.TemporaryDirectory(dir=found.template.parent) as scratch:
-        config, data = Path(scratch) / "server.properties", Path(scratch) / "data"
-        config.write_text(settings.server_properties(str(data)), "utf-8")
-        ran = subprocess.run(
-            [str(found.java), "-cp", found.class_path, "kafka.tools.StorageTool", "format",
-             "--standalone", "--cluster-id", CLUSTER_ID, "--config", str(config)],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-        )  # fmt: skip
-        if ran.returncode != 0:
-            raise KitError(
-                "Kafka could not format its data directory",
-                (ran.stderr + ran.stdout).strip()[-600:],
-                "Run `./kit doctor`; it checks what a broker needs.",
-            )
-        with contextlib.suppress(OSError):  # another process was first: its template is as good
-            os.replace(data, found.template)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # an interrupt need not wait for a server

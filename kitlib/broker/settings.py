@@ -42,6 +42,8 @@ JVM: tuple[tuple[str, str], ...] = (
     ("-XX:+UseSerialGC", "smallest and first to start on few cores"),
     ("-XX:TieredStopAtLevel=1", "short runs gain nothing from the optimising compiler"),
     ("-XX:+ExitOnOutOfMemoryError", "a broker without memory ends and says so"),
+    ("-XX:+ErrorFileToStdout", "what the JVM says of its own crash is in the log, not in a file"),
+    ("-XX:-CreateCoredumpOnCrash", "nor does it leave a core among the notebooks"),
     ("-XX:-UsePerfData", "no shared statistics file for tools that nobody attaches"),
     ("-Xlog:disable", "the JVM's notes on its start-up cache are not Kafka's log"),
     ("-Xlog:all=error:stdout", "its errors are"),
@@ -70,8 +72,8 @@ logger.server.level = warn
 def server_properties(data: str, ports: tuple[int, int] = (0, 0)) -> str:
     """The broker's configuration file.
 
-    data: the data directory. ports: of the broker and the controller; 0 lets the system choose, and
-    Kafka then registers the port it really got.
+    data: the data directory, relative to where the broker runs. ports: of the broker and the
+    controller; 0 lets the system choose, and Kafka then registers the port it really got.
     """
     lines = [f"# {reason}\n{name}={value}" for name, value, reason in BROKER]
     broker, controller = ports

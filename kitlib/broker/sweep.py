@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
+import os
+import secrets
+import tempfile
 import time
 from pathlib import Path
 
@@ -17,8 +19,29 @@ import psutil
 from . import parts
 
 _FILE = "run.json"
-# A run folder without a note of its processes may be one that is just being started.
+# A run folder without a note of its processes may be one that is just being made.
 _GRACE_S = 60
+
+
+def run_folder() -> Path:
+    """A name for the folder of one broker's data; its guard makes the folder, and removes it.
+
+    Raises KitError when the cache folder cannot be written.
+    """
+    with parts.cache() as folder:
+        return parts.private(folder / "runs") / f"{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def new_run_folder() -> Path:
+    """A folder that only its owner can open; this process makes it, and removes it in the end.
+
+    Raises KitError when the cache folder cannot be written.
+    """
+    with parts.cache() as folder:
+        runs = parts.private(folder / "runs")
+        made = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=runs))
+        note(made, os.getpid(), os.getpid())
+        return made
 
 
 def note(folder: Path, *pids: int) -> None:
@@ -28,11 +51,12 @@ def note(folder: Path, *pids: int) -> None:
         (folder / _FILE).write_text(json.dumps(owners), "ascii")
 
 
-def _alive(pid: int, born: float) -> psutil.Process | None:
+def _alive(folder: Path, pid: int, born: float) -> psutil.Process | None:
     """The process, unless it is gone and its number belongs to another one by now."""
     try:
         process = psutil.Process(pid)
-        same = abs(process.create_time() - born) < 1
+        # A clock that is set anew moves the time of birth; what was started for a folder names it.
+        same = abs(process.create_time() - born) < 1 or folder.name in " ".join(process.cmdline())
         return process if same and process.status() != psutil.STATUS_ZOMBIE else None
     except psutil.Error:
         return None
@@ -43,19 +67,27 @@ def sweep() -> list[Path]:
     removed = []
     for folder in (parts.cache_folder() / "runs").glob("*"):
         try:
-            guard, child = json.loads((folder / _FILE).read_text("ascii"))
-        except (OSError, ValueError):
+            guard, child = [
+                (int(pid), float(born)) for pid, born in json.loads((folder / _FILE).read_bytes())
+            ]
+        except (OSError, ValueError, TypeError):
             with contextlib.suppress(OSError):
-                if time.time() - folder.stat().st_mtime > _GRACE_S:
-                    shutil.rmtree(folder, ignore_errors=True)
-                    removed.append(folder)
+                # A folder from the future is as old: its clock was set back.
+                if abs(time.time() - folder.stat().st_mtime) > _GRACE_S:
+                    removed += _removed(folder)
             continue
-        if _alive(*guard):
+        if _alive(folder, *guard):
             continue
-        if orphan := _alive(*child):
+        if orphan := _alive(folder, *child):
             with contextlib.suppress(psutil.Error):
                 orphan.kill()
                 orphan.wait(5)
-        shutil.rmtree(folder, ignore_errors=True)
-        removed.append(folder)
+        removed += _removed(folder)
     return removed
+
+
+def _removed(folder: Path) -> list[Path]:
+    """Remove a run; returns it, or nothing if it is not ours to remove."""
+    with contextlib.suppress(OSError):
+        parts.remove(folder)
+    return [] if folder.exists() else [folder]

@@ -8,14 +8,13 @@ import psutil
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
 
-from kitlib.broker import parts
+from kitlib.broker import prepare
 from kitlib.broker.node import Node
 
 
 def ready() -> None:
     """Fetch and make what a broker starts from."""
-    parts.fetch_jars(lambda step, done, total: None)
-    parts.format_template(parts.parts())
+    prepare.prepare(prepare.say)
 
 
 def test_two_brokers_side_by_side_keep_their_own_records() -> None:

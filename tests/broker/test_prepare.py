@@ -42,7 +42,8 @@ def test_two_set_ups_at_once_and_then_a_damaged_cache(cache: Path) -> None:
     assert not prepare.sound_cache(found)
     prepare.prepare(prepare.say)
     assert prepare.sound_cache(found)
-    assert sorted(path.suffix for path in found.aot.parent.iterdir()) == ["", ".aot", ".sha256"]
+    made = ["broker.aot", "broker.aot.sha256", "template", "template.sha256"]
+    assert sorted(path.name for path in found.aot.parent.iterdir()) == made
     with Broker() as broker:
         assert broker.topics() == []
 
