@@ -59,9 +59,17 @@ def _progress() -> Iterator[parts.Progress]:
 
 
 def _prepare() -> None:
-    with _progress() as show:
-        prepare.prepare(show)
-    sweep.sweep()
+    try:
+        with _progress() as show:
+            prepare.prepare(show)
+        sweep.sweep()
+    except KeyboardInterrupt:
+        click.echo(
+            "kit: The preparation was interrupted.\nWhat was fetched and made already is kept.\n"
+            "Run the same command again; it goes on.", err=True,
+        )  # fmt: skip
+        sys.stdout.flush()
+        os._exit(1)  # not after the servers that a fetch may still be waiting for
 
 
 @cli.command(context_settings=_PASS_ON)

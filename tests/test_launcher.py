@@ -3,62 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from clones import ROOT, base_python, clone, kit, unreachable
 from serving import serve
 
 from kitlib.broker import parts
-
-ROOT = Path(__file__).parent.parent
-FILES = ("kit", "requirements.lock", "requirements-dev.lock", "requirements-tools.lock")
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """A copy of what the launcher needs."""
-    folder = tmp_path / "Kurs für Kafka"
-    folder.mkdir()
-    for name in FILES:
-        shutil.copy(ROOT / name, folder / name)
-    shutil.copytree(
-        ROOT / "kitlib", folder / "kitlib", ignore=shutil.ignore_patterns("__pycache__")
-    )
-    return folder
-
-
-def base_python() -> str:
-    """The interpreter outside the environment that the tests run in."""
-    return str(Path(getattr(sys, "_base_executable", sys.executable)))
-
-
-def kit(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run the launcher as a person would."""
-    return subprocess.run(
-        [base_python(), "kit", *arguments],
-        cwd=folder,
-        env={**{k: v for k, v in os.environ.items() if k != "PYTHONPATH"}, **env},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-
-
-def unreachable(folder: Path) -> dict[str, str]:
-    """An environment without a network: nothing listens on port 1, and nothing is cached."""
-    return {
-        "PIP_INDEX_URL": "http://127.0.0.1:1/simple",
-        "UV_INDEX_URL": "http://127.0.0.1:1/simple",
-        "PIP_RETRIES": "0",
-        "UV_HTTP_RETRIES": "0",
-        "PIP_CACHE_DIR": str(folder / "no-pip-cache"),
-        "UV_CACHE_DIR": str(folder / "no-uv-cache"),
-        "KIT_CACHE_DIR": str(folder / "no-kit-cache"),
-    }
+    return clone(tmp_path / "Kurs für Kafka")
 
 
 def test_it_sets_up_once_and_then_needs_no_network(copy: Path) -> None:
@@ -116,13 +75,13 @@ def test_a_package_that_is_not_the_locked_one_is_refused(copy: Path) -> None:
 
 def test_a_python_without_venv_is_told_what_to_install(copy: Path) -> None:
     # Debian without python3-venv ends like this; the real message cannot be had on other systems.
-    (copy / "site").mkdir()
     said = "The virtual environment was not created successfully because ensurepip is not available"
-    (copy / "site" / "venv.py").write_text(f"raise SystemExit({said!r})\n")
-    refused = kit(copy, "--help", PYTHONPATH=str(copy / "site"))
+    (copy / "venv.py").write_text(f"raise SystemExit({said!r})\n")
+    refused = kit(copy, "--help")
     assert refused.returncode == 1
     assert "python3-venv" in refused.stderr
     assert "Traceback" not in refused.stderr
+    (copy / "venv.py").unlink()
     assert kit(copy, "--help").returncode == 0
 
 

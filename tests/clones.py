@@ -1,0 +1,68 @@
+"""A fresh clone, as far as the launcher can tell, and the launcher in it as a person runs it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+FILES = ("kit", "requirements.lock", "requirements-dev.lock", "requirements-tools.lock")
+
+
+def clone(folder: Path) -> Path:
+    """Copy what the launcher needs into a new folder; returns it."""
+    folder.mkdir(parents=True)
+    for name in FILES:
+        shutil.copy(ROOT / name, folder / name)
+    shutil.copytree(
+        ROOT / "kitlib", folder / "kitlib", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    return folder
+
+
+def base_python() -> str:
+    """The interpreter outside the environment that the tests run in."""
+    return str(Path(getattr(sys, "_base_executable", sys.executable)))
+
+
+def kit(
+    folder: Path, *arguments: str, root: Path | None = None, **env: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the launcher of `root`, by default of this folder, in this folder."""
+    return subprocess.run(
+        [base_python(), str((root or folder) / "kit"), *arguments],
+        cwd=folder,
+        env={**{k: v for k, v in os.environ.items() if k != "PYTHONPATH"}, **env},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+
+
+def unreachable(folder: Path) -> dict[str, str]:
+    """An environment without a network: nothing listens on port 1, and nothing is cached."""
+    return elsewhere(folder, "http://127.0.0.1:1/simple")
+
+
+def elsewhere(folder: Path, index: str) -> dict[str, str]:
+    """An environment in which this is the package index, and nothing is cached."""
+    return {
+        "PIP_INDEX_URL": index,
+        "UV_INDEX_URL": index,
+        "PIP_FIND_LINKS": "",
+        "PIP_RETRIES": "0",
+        "UV_HTTP_RETRIES": "0",
+        "PIP_CACHE_DIR": str(folder / "no-pip-cache"),
+        "UV_CACHE_DIR": str(folder / "no-uv-cache"),
+        "KIT_CACHE_DIR": str(folder / "no-kit-cache"),
+    }
+
+
+def plain(told: str) -> None:
+    """Assert that this is a message for a person: not a trace, and a way out."""
+    assert told.strip(), "nothing was said"
+    assert "Traceback" not in told, told
+    assert "-> " in told or "Run " in told or "KIT_" in told, told
