@@ -150,9 +150,14 @@ class Node:
         self.stop()
         raise BrokerError(f"The broker did not start within {timeout_s:.0f} s", self.reason())
 
+    def keep(self) -> None:
+        """Let the folder outlive the process: from now on it is ours, and no guard's."""
+        self.process.keep()
+        sweep.note(self.folder, os.getpid(), os.getpid())
+
     def relaunch(self, *, kill: bool) -> None:
         """End the process, with SIGKILL or in order, and start it on its data and its ports."""
-        self.process.keep()
+        self.keep()
         if kill:
             self.process.kill()
         else:

@@ -170,7 +170,7 @@ def _train(found: parts.Parts) -> None:
     try:
         node.launch()
         _exercise(node.wait_ready())
-        node.process.keep()  # the cache lies in the run folder
+        node.keep()  # the cache lies in the run folder
         node.process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             node.process.wait(120)
