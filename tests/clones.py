@@ -28,12 +28,10 @@ def base_python() -> str:
     return str(Path(getattr(sys, "_base_executable", sys.executable)))
 
 
-def kit(
-    folder: Path, *arguments: str, root: Path | None = None, **env: str
-) -> subprocess.CompletedProcess[str]:
-    """Run the launcher of `root`, by default of this folder, in this folder."""
+def kit(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run the launcher of this folder."""
     return subprocess.run(
-        [base_python(), str((root or folder) / "kit"), *arguments],
+        [base_python(), "kit", *arguments],
         cwd=folder,
         env={**{k: v for k, v in os.environ.items() if k != "PYTHONPATH"}, **env},
         capture_output=True,

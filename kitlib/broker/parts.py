@@ -89,9 +89,11 @@ def environment() -> dict[str, str]:
 
 
 def private(folder: Path) -> Path:
-    """Make a folder that its owner alone can open, and parents of it that are missing, too; also
-    where something else has its name."""
-    if folder.exists() and not folder.is_dir():
+    """Make a folder that its owner alone can open, and parents of it that are missing, too.
+
+    A file in its place is removed: in the cache folder nothing else has these names.
+    """
+    if folder != cache_folder() and os.path.isfile(folder):
         folder.unlink()
     for missing in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
         missing.mkdir(mode=0o700, exist_ok=True)

@@ -10,7 +10,6 @@ changed is found at the next start, and the part made anew.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 import shutil
@@ -101,8 +100,6 @@ def prepare(progress: parts.Progress) -> parts.Parts:
             f"Name a folder without {os.pathsep!r} in KIT_CACHE_DIR.",
         )
     with parts.cache() as folder:
-        if folder.exists() and not folder.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "It is a file", str(folder))
         parts.private(folder)
         free = shutil.disk_usage(folder).free
         if free < _NEEDED_BYTES:
