@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable
 from html import escape
+from traceback import walk_tb
 from types import TracebackType
 from typing import Any
 
@@ -21,6 +22,11 @@ _KITLIB = os.path.dirname(__file__) + os.sep
 # They stand between a learner's call and the Kafka client, which is then what the learner called.
 _BETWEEN = tuple(_KITLIB + name for name in ("_record.py", "_record_consumer.py", "_client_fix.py"))
 
+_HALF_LOADED = (
+    "A library was being loaded when this cell was interrupted. Python may keep half of it: if it "
+    "fails from now on, restart the kernel and run the lesson from its first cell."
+)
+
 
 def _show(shell: Any, kind: Any, error: Any, trace: Any, tb_offset: Any = None) -> list[str]:
     from IPython.display import publish_display_data
@@ -29,6 +35,8 @@ def _show(shell: Any, kind: Any, error: Any, trace: Any, tb_offset: Any = None) 
         _trim_chain(error, shell.user_ns)
         shown = _trimmed(trace, shell.user_ns)
         shell.showtraceback((kind, error, shown), tb_offset=tb_offset, running_compiled_code=True)
+        if isinstance(error, KeyboardInterrupt) and _importing(trace, shell.user_ns):
+            print(_HALF_LOADED, file=sys.stderr)
         return []
     sys.last_type, sys.last_value, sys.last_traceback = kind, error, trace
     style = "border-left:4px solid #b3261e;padding:.4em .8em;white-space:pre-wrap"
@@ -37,6 +45,16 @@ def _show(shell: Any, kind: Any, error: Any, trace: Any, tb_offset: Any = None) 
     # What a runner of notebooks is told; the cell still counts as failed.
     shell._last_traceback = [f"{kind.__name__}: {error}"]
     return []
+
+
+def _importing(trace: TracebackType | None, notebook: dict[str, Any]) -> bool:
+    """Whether a module was being executed or looked for, other than a cell."""
+    return any(
+        frame.f_code.co_name == "<module>"
+        or frame.f_code.co_filename.startswith("<frozen importlib")
+        for frame, _ in walk_tb(trace)
+        if frame.f_globals is not notebook
+    )
 
 
 def _trimmed(trace: TracebackType | None, notebook: dict[str, Any]) -> TracebackType | None:

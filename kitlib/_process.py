@@ -80,6 +80,9 @@ class Guarded:
                 f"its guard ended with status {self._guard.wait()}",
                 "Run `./kit doctor`; it checks what a broker needs.",
             ) from None
+        except KeyboardInterrupt:
+            self._guard.stdin.close()  # nobody will hold this object: the guard ends the command
+            raise
 
     def _attach(
         self, stdin: IO[bytes], stdout: IO[bytes], on_line: Callable[[str], None] | None

@@ -302,15 +302,15 @@ class Broker(Kafka):
         node = Node(extra=self._extra)
         try:
             node.launch()
+            self._node = node
             # The JVM needs its half second anyway: verify its parts and tidy up meanwhile.
             if damaged := prepare.damaged(node.parts):
                 raise BrokerError("A part of the broker is damaged", ", ".join(damaged))
             sweep.sweep()
             self._connection["bootstrap_servers"] = node.wait_ready()
-        except BaseException:  # an interrupt, too: nobody would know of this broker
+        except BaseException:  # an interrupt, too: what is half started would count as running
             node.stop()
             raise
-        self._node = node
         atexit.register(self.stop)
 
     def restart(self, *, kill: bool = False) -> Broker:

@@ -76,8 +76,8 @@ class Kernel:
         self._client.start_channels()
         self._client.wait_for_ready(timeout=60)
 
-    def run(self, source: str, interrupt_s: float | None = None) -> Shown:
-        """Run a cell; interrupt it when it has run for so long, as a learner's stop button does."""
+    def run(self, source: str, interrupt_s: float | None = None, at: str = "") -> Shown:
+        """Run a cell; interrupt it after so long, or when it prints `at`, as a stop button does."""
         shown = Shown(source=source)
         number = self._client.execute(source)
         begin = time.monotonic()
@@ -105,6 +105,9 @@ class Kernel:
                 shown.trace += COLOURS.sub("", "\n".join(content["traceback"]))
             elif message["msg_type"] == "stream":
                 shown.text += content["text"]
+                if at and at in shown.text and not shown.interrupted:
+                    shown.interrupted = True
+                    self._manager.interrupt_kernel()
             elif message["msg_type"] == "display_data":
                 shown.text += content["data"].get("text/plain", "")
             elif content.get("execution_state") == "idle":
@@ -156,8 +159,9 @@ def kernel(path: Path) -> Iterator[Kernel]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """All lessons in `kit soak`, the shortest in `kit test`."""
-    chosen = course.find([] if metafunc.config.getoption("--long") else ["00"])
-    metafunc.parametrize("path", chosen, ids=lambda path: path.stem)
+    short = metafunc.function is test_an_import_interrupted
+    short = short or not metafunc.config.getoption("--long")
+    metafunc.parametrize("path", course.find(["00"] if short else []), ids=lambda path: path.stem)
 
 
 def cells(path: Path) -> list[str]:
@@ -176,11 +180,19 @@ def check(kernel: Kernel, shown: Shown) -> None:
         assert "kitlib" not in last or "KitError" in raised, f"{shown.source}\n{raised}"
 
 
+# What lessons and kit load. An import that is cut short is Python's to suffer, and tested apart.
+LIBRARIES = """
+import anywidget, ipywidgets, matplotlib.pyplot, pandas, psutil
+import kafka, kafka.admin, kitlib
+"""
+
+
 def from_the_top(kernel: Kernel, code: list[str], told: str) -> None:
     for source in code:
         shown = kernel.run(source)
         assert not shown.error, f"{told}\n{source}\n{shown.trace or shown.text}"
     wait_until(lambda: kernel.value(LEFT, "_left") == "[]", "nobody is left in a group", 60)
+    assert [one.name() for one in kernel.processes()].count("java") == 1  # the lesson's broker
 
 
 def test_neighbours_swapped(kernel: Kernel, path: Path) -> None:
@@ -200,6 +212,7 @@ def test_every_cell_interrupted(kernel: Kernel, path: Path) -> None:
     """At a random moment; a cell may be done by then."""
     seed = int(path.name[:2]) + 1
     rng, code, stopped = random.Random(seed), cells(path), 0
+    assert not kernel.run(LIBRARIES).error
     for source in code:
         wait_s = rng.uniform(0, 1.5)
         shown = kernel.run(source, interrupt_s=wait_s)
@@ -212,3 +225,13 @@ def test_every_cell_interrupted(kernel: Kernel, path: Path) -> None:
             assert kernel.value(LEFT, "_left") is not None
     assert stopped
     from_the_top(kernel, code, f"seed {seed}")
+
+
+def test_an_import_interrupted(kernel: Kernel, tmp_path: Path) -> None:
+    """Python keeps what it has of a library, so the learner is told what helps."""
+    (tmp_path / "slow.py").write_text("import time\nprint('there', flush=True)\ntime.sleep(60)\n")
+    kernel.run(f"import sys, kitlib\nsys.path.insert(0, {str(tmp_path)!r})")
+    shown = kernel.run("import slow", at="there")
+    assert shown.error == "KeyboardInterrupt"
+    assert "restart the kernel" in shown.text
+    assert not kernel.run("kitlib.Journal()").error
