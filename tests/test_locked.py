@@ -106,7 +106,7 @@ def first_cells() -> list[str]:
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]:
     prepare.prepare(prepare.say)
     base = tmp_path_factory.mktemp("everything")
-    folders = {name: base / name for name in ("cache", "temporary", "runtime")}
+    folders = {name: base / name for name in ("cache", "temporary", "jupyter")}
     for folder in folders.values():
         folder.mkdir()
         folder.chmod(0o755)
@@ -122,7 +122,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]
             "KIT_CACHE_DIR": str(folders["cache"]),
             "KIT_MAVEN_URL": maven,
             "TMPDIR": str(folders["temporary"]),
-            "JUPYTER_RUNTIME_DIR": str(folders["runtime"]),
+            "JUPYTER_RUNTIME_DIR": str(folders["jupyter"] / "runtime"),
             "PYTHONPATH": str(ROOT),
         }
         serve_site = "import sys; from pathlib import Path; from kitlib import site; " \
@@ -151,7 +151,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]
 
 
 def _run(mark: str, folders: dict[str, Path], log: Path) -> Everything:
-    runtime = folders["runtime"]
+    runtime = folders["jupyter"] / "runtime"
 
     def server() -> Any:
         return [json.loads(path.read_text()) for path in runtime.glob("jpserver-*.json")]

@@ -233,13 +233,13 @@ WRONG = {
     ),
     "a port that says nothing": (
         {**PLAIN, "KIT_BOOTSTRAP_SERVERS": "{mute}"},
-        "No Kafka can be used at {mute}",
+        "No Kafka answers at {mute}",
         "did not answer",
         "KIT_BOOTSTRAP_SERVERS",
     ),
     "a port that says nothing, with TLS": (
         {"KIT_BOOTSTRAP_SERVERS": "{mute}"},
-        "No Kafka can be used at {mute}",
+        "No Kafka answers at {mute}",
         "did not answer",
         "KIT_BOOTSTRAP_SERVERS",
     ),

@@ -97,6 +97,8 @@ def look(connection: Mapping[str, Any]) -> str:
             return ""
         except _Wrong as found:
             wrong.append((f"No Kafka can be used at {host}:{port}", *found.args))
+        except TimeoutError:
+            return f"It did not answer within {LOOK_S:g} s"
         except OSError as error:
             return f"{type(error).__name__}: {error}"  # nobody there: perhaps not yet
     raise KitError(*wrong[0])
@@ -136,7 +138,7 @@ def _tls(line: socket.socket, host: str, context: ssl.SSLContext) -> ssl.SSLSock
             "Name the file with the certificate of its authority in KIT_SECURITY_SSL_CAFILE.",
         ) from None
     except TimeoutError:
-        raise _Wrong(f"It did not answer within {LOOK_S:g} s", _PORT) from None
+        raise  # perhaps it has much to do
     except OSError as error:
         raise _Wrong(
             f"No TLS came about: {getattr(error, 'reason', None) or error}",
@@ -150,7 +152,7 @@ def _greet(line: socket.socket, host: str, connection: Mapping[str, Any]) -> Non
     try:
         _ask(line, _API_VERSIONS)
     except TimeoutError:
-        raise _Wrong(f"It did not answer within {LOOK_S:g} s, as a Kafka does", _PORT) from None
+        raise  # perhaps it has much to do
     except OSError as error:
         if isinstance(line, ssl.SSLSocket):
             raise _Wrong(
