@@ -18,6 +18,7 @@ from typing import Any
 import nbformat
 
 from .bench._table import COLUMNS, Figure
+from .bench.course import PARTS
 from .broker import parts
 from .errors import KitError
 
@@ -159,17 +160,35 @@ def _measured(_: dict[str, Any], wanted: str) -> str:
     "name: words" gives only the rows whose names contain these words.
     """
     name, words = (*wanted.split(": "), "")[:2]
-    path = MEASURED / f"{name}.json"
-    if not path.exists():
-        raise KitError(f"Nothing is measured as {name}", "", f"Run ./kit bench all {name}.")
-    told = json.loads(path.read_text("utf-8"))
+    told = _told(name)
     lines = ["| " + " | ".join(COLUMNS) + " |", "|---|--:|--:|--:|---|"]
     for row in told["rows"]:
         if words in row["what"]:
             lines.append("| " + " | ".join(Figure.from_json(row).cells()) + " |")
     if len(lines) == 2:
-        raise KitError(f"The figures of {name} hold none with {words!r}", "", f"Look into {path}.")
+        raise KitError(
+            f"The figures of {name} hold none with {words!r}", "", "Look into docs/measured."
+        )
     return "\n".join([*lines, "", f"*{told['how']}. {told['machine']}; {told['day']}.*"])
+
+
+def _told(name: str) -> dict[str, Any]:
+    """What `kit bench all` wrote of a benchmark. Raises KitError if it did not."""
+    path = MEASURED / f"{name}.json"
+    if not path.exists():
+        raise KitError(f"Nothing is measured as {name}", "", f"Run ./kit bench all {name}.")
+    return dict(json.loads(path.read_text("utf-8")))
+
+
+def _spent(*_: object) -> str:
+    """A table of the seconds of each lesson, and what they were spent on."""
+    medians = {row["what"]: row["median"] for row in _told("course")["rows"]}
+    names = list(dict.fromkeys(name.split(": ")[0] for name in medians))
+    lines = [f"| seconds | {' | '.join(PARTS)} | all |", "|---|" + "--:|" * (len(PARTS) + 1)]
+    for name in names:
+        cells = [medians[f"{name}: {part}"] for part in PARTS] + [medians[name]]
+        lines.append(f"| {name} | " + " | ".join(f"{cell:.1f}" for cell in cells) + " |")
+    return "\n".join(lines)
 
 
 def _total(facts: dict[str, Any], what: str) -> str:
@@ -182,5 +201,6 @@ _FILL: dict[str, Callable[[dict[str, Any], str], str]] = {
     "schedule": _schedule,
     "total": _total,
     "measured": _measured,
+    "spent": _spent,
     "fact": lambda facts, name: str(facts[name]),
 }

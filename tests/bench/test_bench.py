@@ -30,18 +30,16 @@ def figures(report: Report) -> dict[str, Figure]:
 
 
 def test_clients_measures_each_way_and_compares_within_a_run() -> None:
-    report = clients(2, {100: 300, 1000: 200})
+    report = clients(1, {1000: 300})
     found = figures(report)
-    assert len(found) == 2 * 2 * (4 + 3)
+    assert len(found) == 2 * (4 + 3)
     for what in ("produce", "consume"):
-        for size in ("100", "1,000"):
-            slow = found[f"{what}, {size} bytes: kafka-python"]
-            for way in WAYS[1:]:
-                name = f"{what}, {size} bytes: {way}"
-                rates, times = found[name], found[f"{name}, against kafka-python"]
-                assert len(rates.values) == 2 and min(rates.values) > 0
-                ratios = [a / b for a, b in zip(rates.values, slow.values, strict=True)]
-                assert times.values == pytest.approx(ratios)
+        slow = found[f"{what}, 1,000 bytes: kafka-python"]
+        for way in WAYS[1:]:
+            name = f"{what}, 1,000 bytes: {way}"
+            rates, times = found[name], found[f"{name}, against kafka-python"]
+            assert len(rates.values) == 1 and rates.median > 0
+            assert times.median == pytest.approx(rates.median / slow.median)
     assert "aiokafka" in report.how and "confluent-kafka" in report.how
 
 
