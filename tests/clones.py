@@ -8,6 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from kitlib.broker import parts
+
 ROOT = Path(__file__).parent.parent
 FILES = ("kit", "requirements.lock", "requirements-dev.lock", "requirements-tools.lock")
 
@@ -57,6 +61,16 @@ def elsewhere(folder: Path, index: str) -> dict[str, str]:
         "UV_CACHE_DIR": str(folder / "no-uv-cache"),
         "KIT_CACHE_DIR": str(folder / "no-kit-cache"),
     }
+
+
+def copy_cache(to: Path, monkeypatch: pytest.MonkeyPatch) -> parts.Parts:
+    """A cache in another folder, with all parts of the one in use; KIT_CACHE_DIR names it."""
+    made = parts.parts().aot.parent
+    shutil.copytree(parts.cache_folder() / "jars", to / "jars")
+    monkeypatch.setenv("KIT_CACHE_DIR", str(to))
+    found = parts.parts()
+    shutil.copytree(made, found.aot.parent)
+    return found
 
 
 def plain(told: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from clones import ROOT, clone, elsewhere, kit, plain
+from clones import ROOT, clone, copy_cache, elsewhere, kit, plain
 from kafka import KafkaProducer
 from serving import serve, serve_jars
 
@@ -23,16 +23,6 @@ KINDS = ("jar", "template", "start-up cache", "its SHA-256", "the template's SHA
 # The parts that take a training run to mend come last, so that the short form has one of them.
 SHORT = [("flip", "jar"), ("truncate", "template"), ("flip", "start-up cache")]
 LONG = [(HARMS[number % 5], KINDS[(number + number // 5) % 5]) for number in range(25)]
-
-
-def copy_cache(to: Path, monkeypatch: pytest.MonkeyPatch) -> parts.Parts:
-    """A cache in another folder, with all parts of the one in use; KIT_CACHE_DIR names it."""
-    made = parts.parts().aot.parent
-    shutil.copytree(parts.cache_folder() / "jars", to / "jars")
-    monkeypatch.setenv("KIT_CACHE_DIR", str(to))
-    found = parts.parts()
-    shutil.copytree(made, found.aot.parent)
-    return found
 
 
 @pytest.fixture
