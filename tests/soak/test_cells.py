@@ -114,14 +114,19 @@ class Kernel:
                 shown.text += content["data"].get("text/plain", "")
             elif content.get("execution_state") == "idle":
                 break
-        reply = self._reply(number)
+        try:
+            reply = self._reply(number, 10 if shown.interrupted else CELL_S)
+        except Empty:
+            # An interrupt that comes just after the code meets ipykernel, which then sends no reply.
+            assert shown.interrupted, source
+            return shown
         if reply["status"] == "error" and not shown.error:
             shown.error = reply["ename"]  # a KitError: shown as its sentences
         return shown
 
-    def _reply(self, number: str) -> dict[str, Any]:
+    def _reply(self, number: str, timeout_s: float = CELL_S) -> dict[str, Any]:
         while True:
-            message = self._client.get_shell_msg(timeout=CELL_S)
+            message = self._client.get_shell_msg(timeout=timeout_s)
             if message["parent_header"].get("msg_id") == number:
                 return dict(message["content"])
 
