@@ -126,8 +126,8 @@ class _Dense(Line2D):
     """A line that draws only what can be seen of its points, however many there are.
 
     Of neighbouring points in the same column of pixels those are drawn that are first, last, lowest
-    and highest: the line through them fills the same pixels (M4, Jugel et al., VLDB 2014). It holds
-    all points, and chooses anew when the picture is drawn larger, or a part of it.
+    and highest: the line through them fills the same pixels, but for a softer edge (M4, Jugel et
+    al., VLDB 2014). It holds all points, and chooses anew when it, or a part of it, is drawn larger.
     """
 
     @allow_rasterization
