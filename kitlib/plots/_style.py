@@ -127,7 +127,7 @@ class _Dense(Line2D):
 
     Of neighbouring points in the same column of pixels those are drawn that are first, last, lowest
     and highest: the line through them fills the same pixels, but for a softer edge (M4, Jugel et
-    al., VLDB 2014). It holds all points, and chooses anew when it, or a part of it, is drawn larger.
+    al., VLDB 2014). It holds all points, and chooses anew when it is drawn larger, or in part.
     """
 
     @allow_rasterization
