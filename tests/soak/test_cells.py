@@ -117,7 +117,7 @@ class Kernel:
         try:
             reply = self._reply(number, 10 if shown.interrupted else CELL_S)
         except Empty:
-            # An interrupt that comes just after the code meets ipykernel, which then sends no reply.
+            # An interrupt just after the code meets ipykernel, which then sends no reply.
             assert shown.interrupted, source
             return shown
         if reply["status"] == "error" and not shown.error:
