@@ -154,7 +154,8 @@ def _run(mark: str, folders: dict[str, Path], log: Path) -> Everything:
     runtime = folders["jupyter"] / "runtime"
 
     def server() -> Any:
-        return [json.loads(path.read_text()) for path in runtime.glob("jpserver-*.json")]
+        texts = [path.read_text() for path in runtime.glob("jpserver-*.json")]
+        return [json.loads(text) for text in texts if text.endswith("}")]  # written to its end
 
     (lab,) = kit.wait_until(server, "JupyterLab serves", timeout_s=240)
 

@@ -239,7 +239,7 @@ WRONG = {
     ),
     "a port that says nothing, with TLS": (
         {"KIT_BOOTSTRAP_SERVERS": "{mute}"},
-        "No Kafka answers at {mute}",
+        "No Kafka can be used at {mute}",
         "did not answer",
         "KIT_BOOTSTRAP_SERVERS",
     ),

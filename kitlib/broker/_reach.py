@@ -125,6 +125,7 @@ def _context(connection: Mapping[str, Any]) -> ssl.SSLContext | None:
 
 
 def _tls(line: socket.socket, host: str, context: ssl.SSLContext) -> ssl.SSLSocket:
+    line.settimeout(WAIT_MS / 1000)
     try:
         return context.wrap_socket(line, server_hostname=host.rstrip("."))
     except ssl.SSLCertVerificationError as error:
@@ -138,7 +139,8 @@ def _tls(line: socket.socket, host: str, context: ssl.SSLContext) -> ssl.SSLSock
             "Name the file with the certificate of its authority in KIT_SECURITY_SSL_CAFILE.",
         ) from None
     except TimeoutError:
-        raise  # perhaps it has much to do
+        # Said at once: kafka-python would wait for this handshake without an end.
+        raise _Wrong(f"It did not answer within {line.gettimeout():g} s", _PORT) from None
     except OSError as error:
         raise _Wrong(
             f"No TLS came about: {getattr(error, 'reason', None) or error}",
