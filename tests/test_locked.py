@@ -65,7 +65,7 @@ database, server = kit.Database(), kit.Database.postgres()
 ROLES = {
     "jupyterlab": "-m jupyterlab",
     "kernel": "ipykernel_launcher",
-    "broker": "kafka.Kafka /",
+    "broker": "kafka.Kafka server.properties",
     "guard": "_guard.py",
     "proxy": "kitlib.faults._proxy",
     "nursery": "kitlib._nursery",
