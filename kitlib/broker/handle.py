@@ -180,11 +180,20 @@ class Kafka:
         begins), "batch_bytes" (the batch's size on the log) and "compression" ("none" or its
         codec). Raises KitError when there is no such topic.
         """
+        from kafka.errors import KafkaError
+
         from ..journal import Journal
         from ._read import stored
 
-        with self._asking():
-            rows = stored(self._connection, topic)
+        try:
+            with self._asking():
+                rows = stored(self._connection, topic)
+        except KafkaError as error:
+            raise KitError(
+                f"The topic {topic!r} could not be read",
+                f"Kafka answered {type(error).__name__}: {_said(error)}",
+                "Run the cell again in a moment.",
+            ) from error
         if rows is None:
             raise KitError(
                 f"There is no topic {topic!r}",
