@@ -18,6 +18,7 @@ ROOT = Path(__file__).parent.parent.parent
 OWNER = """
 import os, signal, sys, time
 from kitlib.broker.handle import Broker
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 broker = Broker().start()
 process = broker.node.process
 print(process.pid, process.guard_pid, broker.node.folder, flush=True)

@@ -30,6 +30,7 @@ OWNER = """
 import signal, time
 def fail(*_): raise RuntimeError("the owner fails")
 signal.signal(signal.SIGALRM, fail)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 import kitlib as kit
 kafka = kit.connect()
 kafka.fresh_topic("t")
