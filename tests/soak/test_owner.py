@@ -157,7 +157,7 @@ def test_a_lab_is_closed_while_a_lesson_runs(
             client = BlockingKernelClient()
             client.load_connection_file(str(_wait_for(runtime, f"kernel-{kernel}.json")))
             client.start_channels()
-            client.wait_for_ready(60)
+            client.kernel_info(reply=True, timeout=60)
             client.execute(OWNER)
             time.sleep(random.Random(number).uniform(0, LATEST_S))
             client.stop_channels()
