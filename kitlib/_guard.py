@@ -30,7 +30,7 @@ from typing import Any
 
 WINDOWS = sys.platform == "win32"
 PR_SET_PDEATHSIG = 1
-_kept: list[bool] = []
+_keeps_folder = threading.Event()  # the owner wants to use it once more
 
 
 def _die_with_guard() -> None:
@@ -79,7 +79,7 @@ def _order(child: Any, order: str, grace: float) -> None:
     elif order == "kill":
         child.kill()
     elif order == "keep":
-        _kept.append(True)
+        _keeps_folder.set()
     elif order in ("stop", "cont") and not WINDOWS:
         child.send_signal(signal.SIGSTOP if order == "stop" else signal.SIGCONT)
 
@@ -94,7 +94,7 @@ def main(spec: dict[str, Any]) -> int:
 
     def over(status: int) -> None:
         ending.acquire()  # for good: whoever comes second must not end what the first removes
-        if folder and not _kept:
+        if folder and not _keeps_folder.is_set():
             shutil.rmtree(folder, ignore_errors=True)
         os._exit(status)
 

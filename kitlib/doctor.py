@@ -75,9 +75,10 @@ def _memory() -> Check:
 
 
 def _jars() -> Check:
-    if parts.unsound_jars():
-        prepare.prepare(prepare.say)
     unsound = parts.unsound_jars()
+    if unsound:
+        prepare.prepare(prepare.say)
+        unsound = parts.unsound_jars()
     count = len(parts.locked_jars())
     found = ", ".join(unsound) or f"{count} of {count} match their SHA-256"
     return Check("jars", not unsound, found, "Run `./kit reset`, then `./kit doctor` again")

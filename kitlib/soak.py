@@ -45,22 +45,22 @@ class Count:
         return [(what, n, len(self.failures.get(what, ()))) for what, n in self.runs.items()]
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, for other programs and for the site."""
+        """Everything, for other programs."""
         rows = [{"what": what, "runs": n, "failures": bad} for what, n, bad in self.rows()]
         return {"rows": rows, "failures": self.failures, "seconds": round(self.seconds)}
 
 
-def faults(count: Count, output: Path, *arguments: str) -> int:
+def faults(count: Count, output: Path) -> int:
     """Run the tests in `tests/soak` in their long form; returns the exit status of pytest.
 
-    output: folder for the report. arguments: for pytest. A test says how often it did what it
-    tests by `record_property("times", n)`.
+    output: folder for the report. A test says how often it did what it tests by
+    `record_property("times", n)`.
     """
     begin = time.monotonic()
     output.mkdir(parents=True, exist_ok=True)
     report = output / "faults.xml"
     command = [sys.executable, "-m", "pytest", "tests/soak", "--long", f"--junitxml={report}"]
-    status = subprocess.call([*command, *arguments], cwd=ROOT)
+    status = subprocess.call(command, cwd=ROOT)
     for case in ElementTree.parse(report).iter("testcase"):
         bad = [found for found in case if found.tag in ("failure", "error")]
         if any(found.tag == "skipped" for found in case):

@@ -133,9 +133,10 @@ def _alone(folder: Path, progress: parts.Progress) -> Iterator[None]:
         progress("Waiting for another set-up to prepare the broker", 0, 1)
         lock.acquire()
         progress("Waiting for another set-up to prepare the broker", 1, 1)
-    with lock, contextlib.ExitStack() as held:
-        held.callback(lock.release)
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _format(found: parts.Parts) -> None:
