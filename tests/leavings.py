@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 import uuid
@@ -12,7 +13,7 @@ import psutil
 from kitlib.broker import parts
 
 ROOT = Path(__file__).parent.parent
-_MARK = "KIT_TEST_MARK"
+MARK = "KIT_TEST_MARK"
 
 
 class Leavings:
@@ -28,28 +29,18 @@ class Leavings:
         temporary.mkdir(exist_ok=True)
         temporary.chmod(0o755)
         self.environment = os.environ | {
-            _MARK: self._mark,
+            MARK: self._mark,
             "TMPDIR": str(temporary),
             "PYTHONPATH": str(ROOT),
         }
 
     def processes(self) -> list[psutil.Process]:
         """The processes of this owner that run now, itself included."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                marked = process.environ().get(_MARK) == self._mark
-                if (marked or process in self._seen) and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
-            except psutil.Error:
-                continue
+        self._seen.update(marked(self._mark))
         # A server may clean its environment, but not its ancestry.
-        for process in list(found):
-            try:
+        for process in list(self._seen):
+            with contextlib.suppress(psutil.Error):
                 self._seen.update(process.children(recursive=True))
-            except psutil.Error:
-                continue
-        self._seen.update(found)
         return [one for one in self._seen if _runs(one)]
 
     def folders(self) -> list[Path]:
@@ -68,6 +59,16 @@ class Leavings:
             if not left or time.monotonic() - begin > seconds:
                 return left, time.monotonic() - begin
             time.sleep(0.05)
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """The processes whose environment has the mark, whoever their parents are."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get(MARK) == mark:
+                found.append(process)
+    return found
 
 
 def _runs(process: psutil.Process) -> bool:

@@ -66,6 +66,23 @@ def read(stream: socket.socket, count: int) -> bytes:
     return bytes(data)
 
 
+def echo(stream: socket.socket, head: bytes, piece: bytes, count: int) -> Iterator[None]:
+    """Send a head and so many pieces to an `Echo`; one step for each piece that came back."""
+
+    def send() -> None:
+        stream.sendall(head)
+        for _ in range(count):
+            stream.sendall(piece)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    assert read(stream, len(head)) == head
+    for _ in range(count):
+        assert read(stream, len(piece)) == piece
+        yield
+    thread.join(60)
+
+
 def answer(stream: socket.socket) -> bytes:
     """The next frame; b"" at the end of the stream."""
     head = read(stream, 4)

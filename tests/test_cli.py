@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -18,6 +17,7 @@ import psutil
 import pytest
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
+from labs import server
 
 from kitlib import course
 from kitlib.broker import parts, sweep
@@ -172,18 +172,13 @@ def test_lab_serves_with_a_token_and_ends(kafka: Broker, tmp_path: Path) -> None
         env={**os.environ, "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime")},
     )
     try:
-        deadline = time.monotonic() + 60
-        servers: list[Path] = []
-        while not servers and time.monotonic() < deadline and process.poll() is None:
-            servers = list((tmp_path / "runtime").glob("jpserver-*.json"))
-            time.sleep(0.05)
-        server = json.loads(servers[0].read_text("utf-8"))
-        assert server["token"]
-        assert Path(server["root_dir"]) == ROOT
-        with urllib.request.urlopen(f"{server['url']}api/status?token={server['token']}") as reply:
+        lab = server(tmp_path / "runtime")
+        assert lab["token"]
+        assert Path(lab["root_dir"]) == ROOT
+        with urllib.request.urlopen(f"{lab['url']}api/status?token={lab['token']}") as reply:
             assert json.load(reply)["kernels"] == 0
         with pytest.raises(urllib.error.HTTPError, match="403"):
-            urllib.request.urlopen(f"{server['url']}api/contents")
+            urllib.request.urlopen(f"{lab['url']}api/contents")
     finally:
         process.terminate()
         process.wait(30)

@@ -9,7 +9,6 @@ found as well that have left the family.
 from __future__ import annotations
 
 import ipaddress
-import json
 import os
 import secrets
 import socket
@@ -22,15 +21,14 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import psutil
 import pytest
-from jupyter_client.blocking.client import BlockingKernelClient
+from labs import kernel, server
+from leavings import MARK, marked
 from serving import serve_jars
 
-import kitlib as kit
 from kitlib import course
 from kitlib.broker import parts, prepare
 
@@ -85,18 +83,6 @@ class Everything:
     folders: dict[str, Path]
 
 
-def marked(mark: str) -> list[psutil.Process]:
-    """The processes whose environment has the mark, whoever their parents are."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("KIT_TEST_MARK") == mark:
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
-
-
 def first_cells() -> list[str]:
     notebook = nbformat.read(course.find(["04"])[0], as_version=4)
     return [cell.source for cell in notebook.cells if cell.cell_type == "code"][:4]
@@ -118,7 +104,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]
     with serve_jars(jars, list(parts.locked_jars()), base / "maven") as maven:
         environment = {
             **os.environ,
-            "KIT_TEST_MARK": mark,
+            MARK: mark,
             "KIT_CACHE_DIR": str(folders["cache"]),
             "KIT_MAVEN_URL": maven,
             "TMPDIR": str(folders["temporary"]),
@@ -153,38 +139,12 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]
 def _run(mark: str, folders: dict[str, Path], log: Path) -> Everything:
     runtime = folders["jupyter"] / "runtime"
 
-    def server() -> Any:
-        texts = [path.read_text() for path in runtime.glob("jpserver-*.json")]
-        return [json.loads(text) for text in texts if text.endswith("}")]  # written to its end
-
-    (lab,) = kit.wait_until(server, "JupyterLab serves", timeout_s=240)
-
-    def ask(path: str, data: bytes | None = None) -> Any:
-        request = urllib.request.Request(
-            f"{lab['url']}api/{path}", data, {"Authorization": f"token {lab['token']}"}
-        )
-        with urllib.request.urlopen(request, timeout=60) as reply:
-            return json.load(reply)
-
-    kit.wait_until(lambda: _answers(lab["url"]), "JupyterLab answers", timeout_s=60)
-    kernel = ask("kernels", b'{"name": "python3"}')
-    client = BlockingKernelClient()
-    client.load_connection_file(str(runtime / f"kernel-{kernel['id']}.json"))
-    client.start_channels()
-    try:
+    lab = server(runtime, 240)
+    with kernel(lab, runtime) as client:
         for code in [*first_cells(), CELL]:
             reply = client.execute(code, reply=True, timeout=240)
             assert reply["content"]["status"] == "ok", (reply["content"], log.read_text()[-2000:])
-    finally:
-        client.stop_channels()
     return Everything(marked(mark), lab["url"], lab["token"], folders)
-
-
-def _answers(url: str) -> bool:
-    try:
-        return urllib.request.urlopen(f"{url}api", timeout=5).status == 200
-    except urllib.error.URLError:
-        return False
 
 
 def role(process: psutil.Process) -> str:

@@ -6,7 +6,6 @@ import contextlib
 import socket
 import socketserver
 import struct
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,7 +21,7 @@ from kafka.protocol.metadata import (
     MetadataRequest,
     MetadataResponse,
 )
-from peers import Echo, answer, dial, frame, read, serving
+from peers import Echo, answer, dial, echo, frame, read, serving
 
 from kitlib._wait import wait_until
 from kitlib.broker.handle import Broker
@@ -105,19 +104,8 @@ def test_a_frame_longer_than_any_is_not_kept(
     head = struct.pack(">ihhi", 8 + count * len(piece), api, 0, 1)
     before = most = proxy.memory_info().rss
     with dial(address) as stream:
-
-        def send() -> None:
-            stream.sendall(head)
-            for _ in range(count):
-                stream.sendall(piece)
-
-        thread = threading.Thread(target=send)
-        thread.start()
-        assert read(stream, len(head)) == head
-        for _ in range(count):
-            assert read(stream, len(piece)) == piece
+        for _ in echo(stream, head, piece, count):
             most = max(most, proxy.memory_info().rss)
-        thread.join()
     assert most - before < 20e6
 
 

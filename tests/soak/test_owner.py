@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import pty
 import random
@@ -11,14 +9,13 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
+from labs import kernel, server
 from leavings import ROOT, Leavings
 
 from kitlib.broker.handle import Broker
@@ -147,20 +144,10 @@ def test_a_lab_is_closed_while_a_lesson_runs(
             cwd=ROOT,
         )
         try:
-            server = json.loads(_wait_for(runtime, "jpserver-*.json").read_text("utf-8"))
-            request = urllib.request.Request(
-                f"{server['url']}api/kernels",
-                data=b"{}",
-                headers={"Authorization": f"token {server['token']}"},
-            )
-            kernel = json.load(urllib.request.urlopen(request))["id"]
-            client = BlockingKernelClient()
-            client.load_connection_file(str(_wait_for(runtime, f"kernel-{kernel}.json")))
-            client.start_channels()
-            client.kernel_info(reply=True, timeout=60)
-            client.execute(OWNER)
-            time.sleep(random.Random(number).uniform(0, LATEST_S))
-            client.stop_channels()
+            with kernel(server(runtime), runtime) as client:
+                client.kernel_info(reply=True, timeout=60)
+                client.execute(OWNER)
+                time.sleep(random.Random(number).uniform(0, LATEST_S))
             leavings.processes()
             for one in ways[number % len(ways)]:
                 lab.send_signal(one)
@@ -171,15 +158,3 @@ def test_a_lab_is_closed_while_a_lesson_runs(
             lab.wait()
         left, _ = leavings.after(5)
         assert left == [], f"{ways[number % len(ways)]}, round {number}"
-
-
-def _wait_for(folder: Path, pattern: str) -> Path:
-    """A file that Jupyter writes, when it is whole."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        for path in folder.glob(pattern):
-            with contextlib.suppress(ValueError):
-                json.loads(path.read_text("utf-8"))
-                return path
-        time.sleep(0.05)
-    raise AssertionError(f"no {pattern} in {folder}")

@@ -10,7 +10,6 @@ import contextlib
 import socket
 import socketserver
 import struct
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -25,7 +24,7 @@ from kafka.protocol.admin.cluster import DescribeClusterResponse
 from kafka.protocol.metadata import FindCoordinatorResponse, MetadataRequest, MetadataResponse
 from kafka.protocol.producer.produce import ProduceRequest
 from kafka.record.memory_records import MemoryRecordsBuilder
-from peers import Echo, answer, dial, frame, read, serving
+from peers import Echo, answer, dial, echo, frame, read, serving
 
 from kitlib._wait import wait_until
 from kitlib.broker.handle import Broker
@@ -201,19 +200,8 @@ def test_frames_of_a_hundred_megabytes(proxy: Proxy, times: Times, api: int) -> 
         if armed:
             proxy.faults.drop_ack(topic="another")  # a Produce request has to be decoded for it
         with dial(peer) as stream:
-
-            def send() -> None:
-                stream.sendall(head)
-                for _ in range(count):
-                    stream.sendall(piece)
-
-            thread = threading.Thread(target=send)
-            thread.start()
-            assert read(stream, len(head)) == head
-            for _ in range(count):
-                assert read(stream, len(piece)) == piece
+            for _ in echo(stream, head, piece, count):
                 most = max(most, proxy.memory())
-            thread.join(60)
         proxy.faults.clear()
 
     pass_through(True)  # the allocator keeps up to 32 MB of what is freed, once

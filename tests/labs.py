@@ -1,0 +1,59 @@
+"""A JupyterLab that a test has started: what it says of itself, and a kernel in it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.blocking.client import BlockingKernelClient
+
+from kitlib._wait import wait_until
+
+
+def server(runtime: Path, timeout_s: float = 60) -> dict[str, Any]:
+    """Address ("url"), "token" and more of the server with this runtime folder, once it answers."""
+    told = _written(runtime, "jpserver-*.json", timeout_s)
+    wait_until(lambda: _answers(told["url"]), "JupyterLab answers", timeout_s)
+    return told
+
+
+@contextlib.contextmanager
+def kernel(told: dict[str, Any], runtime: Path) -> Iterator[BlockingKernelClient]:
+    """A client of a new kernel of this server; the kernel may still be starting."""
+    headers = {"Authorization": f"token {told['token']}"}
+    request = urllib.request.Request(f"{told['url']}api/kernels", b'{"name": "python3"}', headers)
+    with urllib.request.urlopen(request, timeout=60) as reply:
+        number = json.load(reply)["id"]
+    client = BlockingKernelClient()
+    client.load_connection_info(_written(runtime, f"kernel-{number}.json", 60))
+    client.start_channels()
+    try:
+        yield client
+    finally:
+        client.stop_channels()
+
+
+def _written(folder: Path, pattern: str, timeout_s: float) -> dict[str, Any]:
+    """What a file holds that Jupyter writes, when it is whole."""
+    found: list[dict[str, Any]] = []
+
+    def whole() -> bool:
+        for path in folder.glob(pattern):
+            with contextlib.suppress(ValueError):
+                found.append(json.loads(path.read_text("utf-8")))
+        return bool(found)
+
+    wait_until(whole, f"{pattern} is written", timeout_s)
+    return found[0]
+
+
+def _answers(url: str) -> bool:
+    try:
+        return bool(urllib.request.urlopen(f"{url}api", timeout=5).status == 200)
+    except urllib.error.URLError:
+        return False
