@@ -223,6 +223,9 @@ class Painter {
   // x: from a time to 0..1; until: nothing after this time is drawn; keep: the highlighted key.
   paint(x, from, until, playing, keep) {
     const { canvas } = this;
+    // JupyterLab may show a view before it is on the page: no colours, no width. The ResizeObserver
+    // tells when it is.
+    if (!canvas.isConnected) return;
     const panels = this.layout();
     const height = 40 + panels.reduce((sum, p) => sum + p.height + 26, 0) + 14;
     const width = Math.max(280, canvas.parentElement.clientWidth || 700);
