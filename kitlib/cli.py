@@ -127,6 +127,12 @@ def run(lessons: tuple[str, ...], output: Path | None, solutions: bool) -> None:
 @click.option("--at-once", default=1, show_default=True, help="Lessons side by side.")
 @click.option("--no-faults", is_flag=True, help="Only the lessons.")
 @click.option("--no-lessons", is_flag=True, help="Only the faults.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default=ROOT / "build" / "soak",
+    help="Folder for the counts, and for lessons that failed.  [default: build/soak]",
+)
 def soak(
     lessons: tuple[str, ...],
     rounds: int,
@@ -134,12 +140,12 @@ def soak(
     at_once: int,
     no_faults: bool,
     no_lessons: bool,
+    output: Path,
 ) -> None:
     """Try to break the kit for hours: every fault at full length, then the lessons in rounds."""
     from . import soak as soaking
 
     _prepare()
-    output = ROOT / "build" / "soak"
     count = soaking.Count()
     begin = time.monotonic()
     status = 0 if no_faults else soaking.faults(count, output)

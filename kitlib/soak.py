@@ -21,8 +21,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 from . import course
+from .errors import KitError
 
 ROOT = Path(__file__).parent.parent
+FAULTS = ROOT / "tests" / "soak"
 _Task = tuple[int, Path, bool]  # round, lesson, solved?
 
 
@@ -50,17 +52,24 @@ class Count:
         return {"rows": rows, "failures": self.failures, "seconds": round(self.seconds)}
 
 
-def faults(count: Count, output: Path) -> int:
+def faults(count: Count, output: Path, tests: Path = FAULTS) -> int:
     """Run the tests in `tests/soak` in their long form; returns the exit status of pytest.
 
     output: folder for the report. A test says how often it did what it tests by
-    `record_property("times", n)`.
+    `record_property("times", n)`. Raises KitError where pytest itself fails.
     """
     begin = time.monotonic()
     output.mkdir(parents=True, exist_ok=True)
     report = output / "faults.xml"
-    command = [sys.executable, "-m", "pytest", "tests/soak", "--long", f"--junitxml={report}"]
+    report.unlink(missing_ok=True)  # of the run before
+    command = [sys.executable, "-m", "pytest", str(tests), "--long", f"--junitxml={report}"]
     status = subprocess.call(command, cwd=ROOT)
+    if status not in (0, 1) or not report.exists():
+        raise KitError(
+            "The tests of the faults have not been run to their end",
+            f"pytest ended with status {status}",
+            "Read what it printed above, and run `kit soak` again.",
+        )
     for case in ElementTree.parse(report).iter("testcase"):
         bad = [found for found in case if found.tag in ("failure", "error")]
         if any(found.tag == "skipped" for found in case):
