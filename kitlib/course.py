@@ -7,6 +7,7 @@ why. It judges nothing else: the claims are the assertions in the lessons themse
 from __future__ import annotations
 
 import ast
+import atexit
 import re
 import time
 from collections.abc import Iterable, Mapping
@@ -102,7 +103,7 @@ def execute(
     hooks: functions that nbclient calls on the way, by its names, such as on_cell_executed.
     """
     from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
     notebook = nbformat.read(path, as_version=4)
     if solutions:
@@ -123,8 +124,12 @@ def execute(
         client.execute()
     except CellExecutionError as error:
         problem = f"{error.ename}: {error.evalue or _line(error.traceback)}"
-    except (CellTimeoutError, DeadKernelError) as error:
+    except CellTimeoutError as error:
         problem = str(error).splitlines()[0]
+    except RuntimeError as error:  # the kernel died: before it was ready, or in a cell
+        problem = str(error)
+        # nbclient would look for the kernel once more at the end of Python, and stumble.
+        atexit.unregister(client._cleanup_kernel)
     seconds = time.perf_counter() - begin
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)

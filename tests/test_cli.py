@@ -95,6 +95,26 @@ def test_run_counts_claims_and_reports_a_failure(tmp_path: Path) -> None:
         course.find(["77"])
 
 
+def test_a_kernel_that_dies_is_a_line_whenever_it_dies(tmp_path: Path) -> None:
+    cells = [nbformat.v4.new_code_cell("import os, signal\nos.kill(os.getpid(), signal.SIGTERM)")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "94_dies.ipynb")
+    at_once = tmp_path / "kernels" / "python3"  # in the place of the real one
+    at_once.mkdir(parents=True)
+    spec = {"argv": [sys.executable, "-c", "raise SystemExit(1)", "{connection_file}"]}
+    (at_once / "kernel.json").write_text(json.dumps({**spec, "display_name": "x", "language": "x"}))
+    script = f"""if True:
+        from pathlib import Path
+        from kitlib import course
+        print(course.execute(Path({str(tmp_path / "94_dies.ipynb")!r})).line())"""
+    for path, said in {"": "Kernel died", str(tmp_path): "Kernel died before replying"}.items():
+        ran = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=300,
+            env={**os.environ, "JUPYTER_PATH": path, "JUPYTER_PREFER_ENV_PATH": "0"},
+        )  # fmt: skip
+        assert ran.stdout.startswith(f"94_dies: failed: {said}"), ran.stderr
+        assert ran.stderr == ""
+
+
 def test_bench_start_measures_both_ways(kafka: Broker) -> None:
     ran = kit("bench", "start", "--runs", "1", "--json")
     assert ran.returncode == 0, ran.stderr
