@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
@@ -16,6 +17,7 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.errors import CommitFailedError, MessageSizeTooLargeError
 from kafka.structs import OffsetAndMetadata
 
+from kitlib._wait import wait_until
 from kitlib.broker.handle import Broker
 from kitlib.errors import KitError
 from kitlib.journal import Journal, Row
@@ -49,12 +51,25 @@ GROUP = {
 
 
 def turn(*consumers: Any, until: Callable[[], Any]) -> None:
-    """Poll the consumers in turn until the condition holds."""
-    deadline = time.monotonic() + 20
-    while not until():
-        assert time.monotonic() < deadline, "the condition did not come"
-        for consumer in consumers:
-            consumer.poll(50)
+    """Poll the consumers, each in a thread of its own, until the condition holds.
+
+    In one thread, in turn, they may go round for ever: a poll that ends within a rebalance begins
+    it anew with the next one, and so the other consumer's turn is a rebalance, too.
+    """
+    over = threading.Event()
+
+    def poll(consumer: Any) -> None:
+        while not over.is_set():
+            consumer.poll(200)
+
+    with ThreadPoolExecutor(len(consumers)) as pool:
+        polling = [pool.submit(poll, consumer) for consumer in consumers]
+        try:
+            wait_until(until, "the condition", timeout_s=60)
+        finally:
+            over.set()
+        for one in polling:
+            one.result()
 
 
 def fill(make: Make, topic: str, count: int) -> None:

@@ -63,7 +63,7 @@ class Fault:
         raise NotImplementedError
 
     def answered(self, link: Link, call: Call, frame: bytes) -> None:
-        """After `link.take(call, self)`: `link.lose()` the answer or `link.release(call)`."""
+        """After `link.take(call, self)`: `link.lose(call)` the answer or `link.release(call)`."""
         raise NotImplementedError
 
     def _refuse(self, option: str, fix: str) -> None:

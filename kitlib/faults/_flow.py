@@ -35,7 +35,7 @@ class Flow(asyncio.Protocol):
         self._rest = 0  # bytes of the present frame that are still to pass
         self._queue: deque[tuple[float, bytes]] = deque()  # what waits, and until when
         self._queued = 0
-        self._due = 0.0  # nothing passes before this time
+        self.due = 0.0  # nothing passes before this time (time.monotonic)
         self._timer: asyncio.TimerHandle | None = None
         self._ended = False
         self._blocks: set[str] = set()  # why it does not read
@@ -116,15 +116,15 @@ class Flow(asyncio.Protocol):
         target, line = self.other.transport, self._link.proxy.line
         if not data or target is None:
             return
-        if not (self._queue or self._due or line):
+        if not (self._queue or self.due or line):
             target.write(data)
             return
         now, step = time.monotonic(), line.piece if line else len(data)
         for start in range(0, len(data), step):
             piece = data[start : start + step]
             if line:
-                self._due = max(self._due, line.slot(self._direction, len(piece), now))
-            self._queue.append((self._due, piece))
+                self.due = max(self.due, line.slot(self._direction, len(piece), now))
+            self._queue.append((self.due, piece))
             self._queued += len(piece)
         self._flush()
 
@@ -141,17 +141,17 @@ class Flow(asyncio.Protocol):
             self._timer = asyncio.get_running_loop().call_later(wait, self._flush)
         elif self._ended and target is not None:
             target.close()
-        elif self._due <= now:
-            self._due = 0.0
+        elif self.due <= now:
+            self.due = 0.0
         self.block("queue", self._queued > MOST_QUEUED)
 
     def hold(self, seconds: float) -> None:
         """Let nothing that comes from now on pass before this time is over."""
-        self._due = max(self._due, time.monotonic() + seconds)
+        self.due = max(self.due, time.monotonic() + seconds)
 
     def hurry(self) -> None:
         """Send at once what waits."""
-        self._due = 0.0
+        self.due = 0.0
         self._queue = deque((0.0, piece) for _, piece in self._queue)
         self._flush()
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ._proxy import Proxy
 
 MOST_CALLS = 1000  # requests that are remembered: those with acks=0 get no answer
+# From an earlier answer to the end of its connection. kafka-python (3.0) throws away what it reads
+# together with the end, and a second acknowledgement would be lost.
+SETTLE_S = 0.3
 
 
 class Link:
@@ -26,11 +29,13 @@ class Link:
     def __init__(self, proxy: Proxy, target: Address) -> None:
         self.proxy = proxy
         self.silent = False
+        self.losing = False
         self.up = Flow(self, "request", 12)  # length, api key, api version, correlation id
         self.down = Flow(self, "response", 8)  # length, correlation id
         self.up.other, self.down.other = self.down, self.up
         self._target = target
         self._calls: dict[int, Call] = {}
+        self._told: dict[str, float] = {}  # when the last answer of each api passed
 
     # -- what a fault can do ---------------------------------------------------------------------
 
@@ -69,10 +74,13 @@ class Link:
             call.taken.left += 1
             call.taken = None
 
-    def lose(self) -> None:
-        """End both connections, the client's when it has got all earlier answers."""
-        if self.down.transport is not None:
-            self.down.transport.abort()
+    def lose(self, call: Call) -> None:
+        """End both connections, the client's when it has got all earlier answers, and has had the
+        time to read those of the same api."""
+        self.losing = True
+        told = max(self._told.get(call.name, 0.0), self.down.due)
+        wait = max(0.0, told + SETTLE_S - time.monotonic())
+        asyncio.get_running_loop().call_later(wait, self._end)
 
     # -- what the flows ask ----------------------------------------------------------------------
 
@@ -105,6 +113,7 @@ class Link:
                 return b""
             self.up.resume()
         self._strike("response", answered)
+        self._told[answered.name] = time.monotonic()
         if names_brokers(answered):
             return moved(answered, frame, self.proxy.place, self.proxy.names)
         return None
@@ -153,7 +162,12 @@ class Link:
             self.release(call)
         for flow in (self.up, self.down):
             flow.hurry()
-            flow.resume()
+            if not self.losing:
+                flow.resume()
+
+    def _end(self) -> None:
+        if self.down.transport is not None:
+            self.down.transport.abort()
 
     def left(self) -> None:
         """One side has gone: no answer will come."""

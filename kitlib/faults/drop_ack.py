@@ -61,4 +61,4 @@ class DropAck(Fault):
         if len(chosen) == 1:
             place |= {"partition": chosen[0].partition, "offset": chosen[0].offset}
         link.note(self, call, **place, lost=lost)
-        link.lose()
+        link.lose(call)

@@ -245,12 +245,29 @@ def test_an_import_interrupted(kernel: Kernel, tmp_path: Path) -> None:
     assert not kernel.run("kitlib.Journal()").error
 
 
+# It says "now" when the main thread waits, not in a line before that, which could be interrupted.
+WAITS = """\
+import sys, threading, time
+def tell():
+    inside = set()
+    while "wait_until" not in inside:
+        time.sleep(0.01)
+        frame = sys._current_frames()[threading.main_thread().ident]
+        inside = set()
+        while frame:
+            inside.add(frame.f_code.co_name)
+            frame = frame.f_back
+    print("now", flush=True)
+threading.Thread(target=tell).start()
+kit.wait_until(int, "never", 99)"""
+
+
 def test_a_trace_shows_the_notebook_and_what_it_called(kernel: Kernel) -> None:
     kernel.run("import kitlib as kit\nfrom kafka import KafkaProducer")
     own = kernel.run("kit.wait_until(lambda: missing, 'a name')")
     assert own.error == "NameError"
     assert own.trace.count("Cell In") == 2 and "File" not in own.trace, own.trace
-    stopped = kernel.run("print('now', flush=True)\nkit.wait_until(int, 'never', 99)", at="now")
+    stopped = kernel.run(WAITS, at="now")
     assert stopped.error == "KeyboardInterrupt"
     assert stopped.trace.count("Cell In") == 1 and "File" not in stopped.trace, stopped.trace
     recorded = kernel.run(
