@@ -29,7 +29,6 @@ class Link:
     def __init__(self, proxy: Proxy, target: Address) -> None:
         self.proxy = proxy
         self.silent = False
-        self.losing = False
         self.up = Flow(self, "request", 12)  # length, api key, api version, correlation id
         self.down = Flow(self, "response", 8)  # length, correlation id
         self.up.other, self.down.other = self.down, self.up
@@ -77,7 +76,8 @@ class Link:
     def lose(self, call: Call) -> None:
         """End both connections, the client's when it has got all earlier answers, and has had the
         time to read those of the same api."""
-        self.losing = True
+        self.up.block("lost")  # for good: what waits behind the request never passes
+        self.up.block("answer", False)
         told = max(self._told.get(call.name, 0.0), self.down.due)
         wait = max(0.0, told + SETTLE_S - time.monotonic())
         asyncio.get_running_loop().call_later(wait, self._end)
@@ -162,8 +162,7 @@ class Link:
             self.release(call)
         for flow in (self.up, self.down):
             flow.hurry()
-            if not self.losing:
-                flow.resume()
+            flow.resume()
 
     def _end(self) -> None:
         if self.down.transport is not None:
