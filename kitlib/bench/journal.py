@@ -1,18 +1,21 @@
 """What the journal costs: a client that is recorded against a bare one, and rows a second.
 
-The bare and the recorded client alternate within each run, on one broker, in this process. Both are
-kafka-python with the lessons' settings. Recording leaves tuples, which become rows when somebody
-reads them: that is measured apart.
+The bare and the recorded client take turns within each run, on one broker and topic, in this
+process. Both are kafka-python with the lessons' settings. Recording leaves tuples, which become
+rows when somebody reads them: that is measured apart.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import gc
 import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
@@ -23,91 +26,117 @@ from kitlib.journal import Journal, Row
 
 from ._table import Figure, Report
 
-RECORDS, SIZE = 20_000, 100  # records of so many bytes
+RECORDS, SIZE = 50_000, 100  # records of so many bytes
+TURNS = 25  # a machine is faster in one second than in the next: short turns meet both
 SHARE = 95.0
 Measured = tuple[float, float]  # seconds, and seconds of the processor
+Turn = dict[bool, Measured]  # by whether it was recorded
 
 
 def _timed(work: Callable[[], object]) -> Measured:
-    gc.collect()  # what an earlier client left behind
     begin, used = time.perf_counter(), time.process_time()
     work()
     return time.perf_counter() - begin, time.process_time() - used
 
 
-def _produce(connection: dict[str, Any], journal: Journal | None, records: int) -> Measured:
-    with KafkaProducer(**connection) as producer:
-        if journal is not None:
-            journal.record(producer)
+def _in_turns(ways: dict[bool, Callable[[int], object]], records: int) -> list[Turn]:
+    """Time both ways again and again. ways: by whether it is recorded, what handles n records."""
+    turns: list[Turn] = []
+    gc.collect()  # what earlier clients left behind
+    for number in range(TURNS):
+        count = records * (number + 1) // TURNS - records * number // TURNS
+        # Who is first has colder caches: that alternates, too.
+        order = sorted(ways, reverse=bool(number % 2))
+        turns.append({one: _timed(functools.partial(ways[one], count)) for one in order})
+    return turns
+
+
+def _produce(connection: dict[str, Any], book: Journal, records: int) -> list[Turn]:
+    def way(producer: KafkaProducer) -> Callable[[int], object]:
         producer.send("journal", b"first").get(30)
 
-        def work() -> None:
-            for number in range(records):
+        def work(count: int) -> None:
+            for number in range(count):
                 producer.send("journal", key=b"S%04d" % (number % 200), value=b"x" * SIZE)
             producer.flush(300)
 
-        return _timed(work)
+        return work
+
+    with KafkaProducer(**connection) as bare, KafkaProducer(**connection) as recorded:
+        book.record(recorded)
+        return _in_turns({False: way(bare), True: way(recorded)}, records)
 
 
-def _consume(connection: dict[str, Any], journal: Journal | None, records: int) -> Measured:
-    consumer = KafkaConsumer(**connection, auto_offset_reset="earliest")
-    try:
-        if journal is not None:
-            journal.record(consumer)
-        place = TopicPartition("journal", 0)
+def _consume(connection: dict[str, Any], book: Journal, records: int) -> list[Turn]:
+    place = TopicPartition("journal", 0)
+
+    def way(consumer: KafkaConsumer) -> Callable[[int], object]:
         consumer.assign([place])
         consumer.position(place)
 
-        def work() -> None:
-            seen = 0
-            while seen < records:
+        seen = due = 0
+
+        def work(count: int) -> None:
+            nonlocal seen, due
+            due += count  # a poll may have brought some of them already
+            while seen < due:
                 seen += sum(map(len, consumer.poll(1000).values()))
 
-        return _timed(work)
-    finally:
-        consumer.close()
+        return work
+
+    with contextlib.ExitStack() as stack:
+        bare, recorded = (
+            stack.enter_context(
+                contextlib.closing(KafkaConsumer(**connection, auto_offset_reset="earliest"))
+            )
+            for _ in range(2)
+        )
+        book.record(recorded)
+        return _in_turns({False: way(bare), True: way(recorded)}, records)
 
 
 def journal(runs: int = 10, records: int = RECORDS) -> Report:
     """Measure each way `runs` times with so many records."""
     if runs < 1:
         raise KitError("At least one run is needed", f"--runs is {runs}", "Give 10 or more.")
-    found: dict[tuple[str, bool], list[Measured]] = {}
+    found: dict[str, list[list[Turn]]] = {"producer": [], "consumer": []}
     rows: dict[str, list[float]] = {}
     with Broker() as broker:
         for number in range(runs + 1):  # the first is not counted
-            for what, measure in (("producer", _produce), ("consumer", _consume)):
-                # Who is first has colder caches: that alternates, too.
-                for recorded in (False, True) if number % 2 else (True, False):
-                    if what == "producer":
-                        broker.fresh_topic("journal")
-                    book = Journal() if recorded else None
-                    one = measure(broker.connection, book, records)
-                    if number:
-                        found.setdefault((what, recorded), []).append(one)
-                    if number and book is not None and what == "producer":
-                        seconds, _ = _timed(book.__len__)
-                        rows.setdefault("made of what a producer left", []).append(
-                            len(book) / seconds
-                        )
+            broker.fresh_topic("journal")
+            book = Journal()
+            produced = _produce(broker.connection, book, records)
+            seconds, _ = _timed(book.__len__)
+            consumed = _consume(broker.connection, Journal(), records)
             if number:
-                for name, value in _rows(records).items():
+                found["producer"].append(produced)
+                found["consumer"].append(consumed)
+                told = {"made of what a producer left": len(book) / seconds} | _rows(records)
+                for name, value in told.items():
                     rows.setdefault(name, []).append(value)
-    figures = []
-    for what in ("producer", "consumer"):
-        bare, noted = found[what, False], found[what, True]
-        pairs = list(zip(bare, noted, strict=True))
-        figures += [
-            Figure(f"{what}, bare", "rec/s", [records / s for s, _ in bare]),
-            Figure(f"{what}, recorded", "rec/s", [records / s for s, _ in noted]),
-            Figure(f"{what}: share of the bare throughput", "%",
-                   [100 * a / b for (a, _), (b, _) in pairs], SHARE, at_least=True),
-            Figure(f"{what}: processor time that recording adds", "µs/record",
-                   [1e6 * (b - a) / records for (_, a), (_, b) in pairs]),
-        ]  # fmt: skip
+    figures = [one for what, turns in found.items() for one in costs(what, turns, records / TURNS)]
     units = {"in memory": "bytes/row", "in a file": "bytes/row"}
     figures += [Figure(f"rows {name}", units.get(name, "rows/s"), v) for name, v in rows.items()]
-    return Report(figures, f"{runs} runs of {records:,} records of {SIZE} bytes, alternating")
+    how = f"{runs} runs of {records:,} records of {SIZE} bytes, each the median of {TURNS} turns"
+    return Report(figures, how)
+
+
+def costs(what: str, runs: list[list[Turn]], records: float) -> list[Figure]:
+    """What recording costs a client, by the median of each run's turns. records: in each turn."""
+    values: dict[str, list[float]] = {"bare": [], "recorded": [], "share": [], "adds": []}
+    for turns in runs:
+        bare, noted = [turn[False] for turn in turns], [turn[True] for turn in turns]
+        pairs = list(zip(bare, noted, strict=True))
+        values["bare"].append(median(records / seconds for seconds, _ in bare))
+        values["recorded"].append(median(records / seconds for seconds, _ in noted))
+        values["share"].append(median(100 * a / b for (a, _), (b, _) in pairs))
+        values["adds"].append(median(1e6 * (b - a) / records for (_, a), (_, b) in pairs))
+    return [
+        Figure(f"{what}, bare", "rec/s", values["bare"]),
+        Figure(f"{what}, recorded", "rec/s", values["recorded"]),
+        Figure(f"{what}: share of the bare throughput", "%", values["share"], SHARE, at_least=True),
+        Figure(f"{what}: processor time that recording adds", "µs/record", values["adds"]),
+    ]
 
 
 def _rows(count: int) -> dict[str, float]:
