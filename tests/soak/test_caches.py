@@ -68,15 +68,16 @@ def test_a_damaged_part_is_found_and_mended_at_the_next_start(
     rounds = times(3, 40)
     cases = SHORT if rounds <= 3 else SHORT + [LONG[n % 25] for n in range(rounds - 3)]
     for number, (how, kind) in enumerate(cases):
+        template = [path for path in sorted(found.template.rglob("*")) if path.is_file()]
         victim = {
             "jar": rng.choice(found.jars),
-            "template": rng.choice([p for p in sorted(found.template.rglob("*")) if p.is_file()]),
+            "template": rng.choice(template),
             "start-up cache": found.aot,
             "its SHA-256": found.aot.with_name("broker.aot.sha256"),
             "the template's SHA-256": found.template.with_name("template.sha256"),
         }[kind]
         while how == "truncate" and not victim.stat().st_size:
-            victim = rng.choice(sorted(found.template.rglob("*")))  # an empty file loses nothing
+            victim = rng.choice(template)  # an empty file loses nothing
         if how in ("flip", "empty") and not victim.stat().st_size:
             victim = found.template / "meta.properties"
         where = f"round {number} of seed {seed}: {how} {victim.name}"
