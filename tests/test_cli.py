@@ -15,6 +15,7 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
+from clones import plain
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 from labs import server
@@ -126,6 +127,16 @@ def test_bench_start_measures_both_ways(kafka: Broker) -> None:
     refused = kit("bench", "start", "--runs", "0")
     assert refused.returncode == 1
     assert "At least one run" in refused.stderr
+
+
+def test_bench_start_says_why_a_fresh_clone_does_not_start(kafka: Broker) -> None:
+    nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:1/simple", "PIP_RETRIES": "0"}
+    ran = kit("bench", "start", "--runs", "1", "--cold", "1", **nowhere)
+    assert ran.returncode == 1
+    assert "A fresh clone does not start" in ran.stderr
+    assert "The package index cannot be reached" in ran.stderr
+    assert "Measure without --cold" in ran.stderr
+    plain(ran.stderr)
 
 
 def test_bench_proxy_measures_both_ways_and_says_what_the_proxy_costs() -> None:

@@ -127,18 +127,26 @@ def _cold() -> float:
         subprocess.run(["git", "clone", "-q", str(root), str(clone)], check=True)
         python = getattr(sys, "_base_executable", sys.executable)
         for arguments in (["kit", "--help"], ["kit", "doctor"]):
-            subprocess.run(
-                [python, *arguments], cwd=clone, env=env, check=True, capture_output=True
+            ran = subprocess.run(
+                [python, *arguments], cwd=clone, env=env, capture_output=True, text=True
             )
+            if ran.returncode:
+                raise KitError(
+                    "A fresh clone does not start",
+                    (ran.stderr or ran.stdout).strip()[-2000:],
+                    "Measure without --cold where there is no network.",
+                )
         return time.perf_counter() - begin
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def start(runs: int = 10, *, cold: bool = False) -> Report:
-    """Measure the start. runs: measured starts of each way. cold: also from a fresh clone."""
+def start(runs: int = 10, *, cold: int = 0) -> Report:
+    """Measure the start. runs: measured starts of each way. cold: so many fresh clones, too."""
     if runs < 1:
         raise KitError("At least one run is needed", f"--runs is {runs}", "Give 10 or more.")
+    if cold < 0:
+        raise KitError("There is no clone less than none", f"--cold is {cold}", "Give 3 or more.")
     ways: list[Callable[[], tuple[float, float]]] = [_ours, _stock]
     for way in ways:
         way()
@@ -152,5 +160,8 @@ def start(runs: int = 10, *, cold: bool = False) -> Report:
         Figure("stock way: resident memory", "MB", [m for _, m in stock]),
     ]
     if cold:
-        figures.append(Figure("cold: clone to first ack", "s", [_cold()], 60.0))
-    return Report(figures, f"{runs} runs each, alternating")
+        figures.append(
+            Figure("cold: clone to first ack", "s", [_cold() for _ in range(cold)], 60.0)
+        )
+    how = f"{runs} runs each, alternating" + (f"; {cold} fresh clones" if cold else "")
+    return Report(figures, how)
