@@ -26,8 +26,10 @@ def rows(journal: Journal | pd.DataFrame, kinds: Sequence[str] = KINDS) -> list[
 
 def _of_kinds(rows: list[Row], kinds: Sequence[str]) -> list[Row]:
     wanted, present = frozenset(kinds), set(map(attrgetter("kind"), rows))
-    if present <= wanted or not present & wanted:  # as often: none of a million need be copied
-        return rows if present <= wanted else []
+    if present <= wanted:  # as often: a million need not be copied
+        return rows
+    if present.isdisjoint(wanted):
+        return []
     return list(compress(rows, map(wanted.__contains__, map(attrgetter("kind"), rows))))
 
 
@@ -89,12 +91,12 @@ def records(journal: Journal | pd.DataFrame, topic: str | None, placed: bool) ->
         lane[here] = len(lanes) + partition[here]
         lanes += [(topics[one], n) for n in range(partition[here].max() + 1)]
     lane, offset = lane[chosen], offset[chosen]
-    time = np.zeros(0) if placed else table.times()[chosen]
     place = np.where(offset >= 0, lane * 2**44 + offset, -1 - np.arange(len(offset)))
-    if (np.diff(place) > 0).all():  # as `Kafka.read` gives them
-        return Records(kind, lanes, lane, offset, time)
-    once = ~pd.Series(place).duplicated().to_numpy()
-    return Records(kind, lanes, lane[once], offset[once], time if placed else time[once])
+    once: Any = slice(None)  # as `Kafka.read` gives them
+    if not (np.diff(place) > 0).all():
+        once = ~pd.Series(place).duplicated().to_numpy()
+    time = np.zeros(0) if placed else table.times()[chosen][once]
+    return Records(kind, lanes, lane[once], offset[once], time)
 
 
 def lags(
@@ -106,9 +108,8 @@ def lags(
     """
     table = _Table(journal, "lag")
     (group_of, groups), (topic_of, topics) = table.names("group"), table.names("topic")
+    group = _one_of(sorted({*groups, ""} if (group_of < 0).any() else {*groups}), group)
     groups, topics = [*groups, ""], [*topics, ""]  # -1 is the last
-    present = np.bincount(group_of + 1, minlength=len(groups))[[*range(1, len(groups)), 0]] > 0
-    group = _one_of(sorted({*compress(groups, present)}), group)
     lag, time = table.lags(), table.times()
     wanted = np.array([name == group for name in groups])
     chosen = np.flatnonzero(wanted[group_of] & ~np.isnan(lag))

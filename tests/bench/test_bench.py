@@ -56,6 +56,8 @@ def test_journal_compares_recorded_clients_with_bare_ones() -> None:
         for name in ("bare", "recorded"):
             rates = found[f"{what}, {name}"].values
             assert len(rates) == 2 and min(rates) > 0
+        assert len(found[f"{what}: share of the bare throughput"].values) == 2
+        assert len(found[f"{what}: processor time that recording adds"].values) == 2
     assert found["rows made of what a producer left"].unit == "rows/s"
     assert found["rows in memory"].median > 200, "a row of 100 bytes is heavier than its text"
     assert 150 < found["rows in a file"].median < 400
