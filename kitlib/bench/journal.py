@@ -7,7 +7,6 @@ rows when somebody reads them: that is measured apart.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import gc
 import tempfile
@@ -84,13 +83,8 @@ def _consume(connection: dict[str, Any], book: Journal, records: int) -> list[Tu
 
         return work
 
-    with contextlib.ExitStack() as stack:
-        bare, recorded = (
-            stack.enter_context(
-                contextlib.closing(KafkaConsumer(**connection, auto_offset_reset="earliest"))
-            )
-            for _ in range(2)
-        )
+    earliest = {**connection, "auto_offset_reset": "earliest"}
+    with KafkaConsumer(**earliest) as bare, KafkaConsumer(**earliest) as recorded:
         book.record(recorded)
         return _in_turns({False: way(bare), True: way(recorded)}, records)
 
