@@ -1,4 +1,4 @@
-"""How the pages are made and look. `./kit docs` lays them out first: see kitlib/site.py."""
+"""How the pages are made and look. `./kit docs` lays them out first: see kittools/site/build.py."""
 
 import json
 import re

@@ -9,12 +9,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from ._notebook import install as _install
+from kitlib._notebook import install as _install
 
 _HOME = {
     "BadEvent": "events",
     "Broker": "broker.handle",
-    "Database": "sinks",
+    "Database": "database",
     "EnrollmentEvent": "events",
     "FaultPanel": "widgets",
     "Faults": "faults",
@@ -31,7 +31,7 @@ _HOME = {
     "check_lost": "checks",
     "check_order": "checks",
     "check_skipped": "checks",
-    "connect": "_kafka",
+    "connect": "broker.connect",
     "describe": "plots",
     "exercise": "checks.exercise",
     "load_events": "events",

@@ -16,11 +16,19 @@ from traceback import walk_tb
 from types import TracebackType
 from typing import Any
 
-from .errors import KitError
+from kitlib.errors import KitError
 
 _KITLIB = os.path.dirname(__file__) + os.sep
 # They stand between a learner's call and the Kafka client, which is then what the learner called.
-_BETWEEN = tuple(_KITLIB + name for name in ("_record.py", "_record_consumer.py", "_client_fix.py"))
+_BETWEEN = tuple(
+    os.path.join(_KITLIB, *place)
+    for place in (
+        ("journal", "_hooks.py"),
+        ("journal", "_producer.py"),
+        ("journal", "_consumer.py"),
+        ("broker", "_client_fix.py"),
+    )
+)
 
 _HALF_LOADED = (
     "A library was being loaded when this cell was interrupted. Python may keep half of it: if it "

@@ -142,7 +142,7 @@ def _lines() -> list[bytes]:
         raise KitError(
             what=f"The sample data cannot be read: {path}",
             why=f"{error.strerror}. The kit looks for the folder data/ beside the folder kitlib/",
-            fix="Work in a clone of the repository; `python -m kitlib._sample_data` there writes "
+            fix="Work in a clone of the repository; `python -m kittools.sample_data` there writes "
             "the files anew",
         ) from None
     # The newline that ends the last line starts no other.

@@ -17,9 +17,8 @@ from time import time as now
 from typing import TYPE_CHECKING, Any
 
 from kitlib._notebook import after_each_cell
-from kitlib._row import Row
 from kitlib.errors import KitError
-from kitlib.journal import Journal
+from kitlib.journal import Journal, Row
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from kitlib.broker import prepare
+from kitlib.broker import _prepare as prepare
 from kitlib.broker.handle import Broker
 
 

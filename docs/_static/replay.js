@@ -1,4 +1,4 @@
-// Plays the recordings of a page. kitlib/site.py puts the component of the live views, timeline.js,
+// Plays the recordings of a page. kittools/site/build.py puts the component of the live views, timeline.js,
 // before this text, so `component` is known here. A page has no kernel: the model is the recording.
 
 function modelOf(traits) {

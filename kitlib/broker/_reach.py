@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from ..errors import KitError
+from kitlib.errors import KitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

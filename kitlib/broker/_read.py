@@ -13,8 +13,8 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 
-from ..journal import Row, text
-from ._batches import origins
+from kitlib.broker._batches import origins
+from kitlib.journal import Row, text
 
 _PATIENCE_S = 30
 

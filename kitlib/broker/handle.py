@@ -16,18 +16,21 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._connection import Connection
-from ..errors import KitError
-from . import _reach, parts, prepare, sweep
-from .node import BrokerError, Node
+from kitlib.broker import _parts as parts
+from kitlib.broker import _prepare as prepare
+from kitlib.broker import _reach
+from kitlib.broker import _sweep as sweep
+from kitlib.broker._connection import Connection
+from kitlib.broker._node import BrokerError, Node
+from kitlib.errors import KitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from kafka.admin import KafkaAdminClient
 
-    from ..faults import Faults
-    from ..journal import Journal
+    from kitlib.faults import Faults
+    from kitlib.journal import Journal
 
 
 def _said(error: Exception) -> str:
@@ -48,7 +51,7 @@ class Kafka:
     @property
     def connection(self) -> Connection:
         """Arguments for a client: `KafkaProducer(**kafka.connection)`."""
-        from .. import _client_fix
+        from kitlib.broker import _client_fix
 
         _client_fix.apply()  # whoever asks makes a client next
         return Connection(self._connection)
@@ -182,8 +185,8 @@ class Kafka:
         """
         from kafka.errors import KafkaError
 
-        from ..journal import Journal
-        from ._read import stored
+        from kitlib.broker._read import stored
+        from kitlib.journal import Journal
 
         try:
             with self._asking():
@@ -207,7 +210,7 @@ class Kafka:
 
         Starts the proxy of `faults` if need be. Raises KitError for an encrypted connection.
         """
-        from ..faults import Faults
+        from kitlib.faults import Faults
 
         if not isinstance(faults, Faults):
             raise KitError(

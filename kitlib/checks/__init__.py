@@ -5,10 +5,11 @@ that show it. A check never asks the broker: what is not in the journal did not 
 log into it first (`journal + kafka.read(topic)`). Where a journal holds nothing that a check could
 judge, the check raises a `KitError`: silence is not a proof.
 
-`kitlib.checks.exercise` holds the exercises' mechanism, `kitlib.checks.lesson_NN` their checks.
+`kitlib.checks.exercise` holds the mechanism of the exercises; their checks lie in `exercises/`, one
+file a lesson.
 """
 
-from kitlib.checks._delivery import (
+from kitlib.checks.guarantees import (
     Verdict,
     check_commits,
     check_duplicates,

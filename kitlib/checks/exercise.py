@@ -3,7 +3,7 @@
 `predict` keeps what the learner expects before the run. `exercise` calls the check of that number
 with the prediction and the evidence (offsets, rows, verdicts; never the text of a cell) and returns
 an `Outcome`: right; wrong, naming the misconception and where to look; or open, while something is
-missing. It never raises for what a learner gave it. The checks are in `kitlib.checks.lesson_NN`,
+missing. It never raises for what a learner gave it. The checks are in `exercises.lesson_NN`,
 imported when the first exercise of their lesson is checked.
 """
 
@@ -157,7 +157,7 @@ def _outcome(number: str, answer: Any, evidence: Any, named: dict[str, Any]) -> 
 
 
 def _find(number: str) -> Check | None:
-    lesson = f"{__package__}.lesson_{number.split('.')[0]}"
+    lesson = f"exercises.lesson_{number.split('.')[0]}"
     try:
         importlib.import_module(lesson)
     except ModuleNotFoundError as error:

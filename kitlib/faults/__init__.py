@@ -7,6 +7,6 @@ than it needs, changes no record, and stores nothing. It does not work with encr
 
 from __future__ import annotations
 
-from ._control import Faults
+from kitlib.faults._control import Faults
 
 __all__ = ["Faults"]

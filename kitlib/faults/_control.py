@@ -19,11 +19,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from kitlib._process import Guarded
 from kitlib.errors import KitError
 from kitlib.journal import Journal
+from kitlib.process import Guarded
 
-_CODE = "import sys; sys.path.insert(0, sys.argv[1]); from kitlib.faults._proxy import main; main()"
+_CODE = "import sys; sys.path.insert(0, sys.argv[1]); from kitlib.faults._main import main; main()"
 _ROOT = str(Path(__file__).parent.parent.parent)
 REPLY_S = 20.0
 
@@ -147,7 +147,7 @@ class Faults:
         self._end = weakref.finalize(self, self._process.kill)
 
     def _arm(self, fault: str, **options: Any) -> None:
-        from ._proxy import KINDS
+        from kitlib.faults._main import KINDS
 
         self._order("arm", fault=fault, options=KINDS[fault](**options).options())
 

@@ -17,8 +17,8 @@ from kafka.protocol.api_key import ApiKey
 from kitlib.errors import KitError
 
 if TYPE_CHECKING:
-    from ._proxy import Link
-    from ._wire import Call
+    from kitlib.faults._main import Link
+    from kitlib.faults._wire import Call
 
 
 @dataclass(kw_only=True, eq=False)

@@ -15,7 +15,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._link import Link
+    from kitlib.faults._link import Link
 
 MOST_FRAME = 100 * 1024 * 1024  # Kafka's socket.request.max.bytes: nothing longer is collected
 MOST_QUEUED = 256 * 1024  # bytes that wait for their time before a flow stops reading

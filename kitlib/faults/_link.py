@@ -10,12 +10,12 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from ._flow import Flow
-from ._wire import Address, Call, call_of, moved, names_brokers
+from kitlib.faults._flow import Flow
+from kitlib.faults._wire import Address, Call, call_of, moved, names_brokers
 
 if TYPE_CHECKING:
-    from ._fault import Fault
-    from ._proxy import Proxy
+    from kitlib.faults._fault import Fault
+    from kitlib.faults._main import Proxy
 
 MOST_CALLS = 1000  # requests that are remembered: those with acks=0 get no answer
 # From an earlier answer to the end of its connection. kafka-python (3.0) throws away what it reads

@@ -22,7 +22,7 @@ from kafka.protocol.producer.produce import ProduceRequest, ProduceResponse
 from kafka.protocol.schemas.fields.codecs import String
 
 if TYPE_CHECKING:
-    from ._fault import Fault
+    from kitlib.faults._fault import Fault
 
 Address = tuple[str, int]
 # The answers that tell a client where a broker is.

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ._fault import Fault
-from ._link import Link
-from ._wire import Call
+from kitlib.faults._fault import Fault
+from kitlib.faults._link import Link
+from kitlib.faults._wire import Call
 
 
 @dataclass(kw_only=True, eq=False)

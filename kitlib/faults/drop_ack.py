@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ._fault import Fault, whole
-from ._link import Link
-from ._wire import Call, Part, acknowledged, produced
+from kitlib.faults._fault import Fault, whole
+from kitlib.faults._link import Link
+from kitlib.faults._wire import Call, Part, acknowledged, produced
 
 
 @dataclass(kw_only=True, eq=False)

@@ -6,11 +6,11 @@ In all of them colour means the partition, and nothing else. They take a `Journa
 
 from __future__ import annotations
 
-from ._style import describe
-from .lag import plot_lag
-from .order import plot_order, plot_shares
-from .ownership import plot_ownership
-from .timeline import plot_timeline
+from kitlib.plots._style import describe
+from kitlib.plots.lag import plot_lag
+from kitlib.plots.order import plot_order, plot_shares
+from kitlib.plots.ownership import plot_ownership
+from kitlib.plots.timeline import plot_timeline
 
 __all__ = [
     "describe",

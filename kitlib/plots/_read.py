@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kitlib._identity import listed
 from kitlib.errors import KitError
 from kitlib.journal import FIELDS, KINDS, Journal, Row
+from kitlib.journal.naming import listed
 
 
 def rows(journal: Journal | pd.DataFrame, kinds: Sequence[str] = KINDS) -> list[Row]:

@@ -10,12 +10,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-from kitlib._identity import listed
 from kitlib.journal import Journal
-
-from . import _read, _style
-from ._style import BAND, QUIET, colour, plain, styled
-from .ownership import departures, moments
+from kitlib.journal.naming import listed
+from kitlib.plots import _read, _style
+from kitlib.plots._style import BAND, QUIET, colour, plain, styled
+from kitlib.plots.ownership import departures, moments
 
 _SEPARATE = 300  # beyond so many measurements of a partition their dots would make one thick line
 

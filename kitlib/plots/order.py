@@ -13,13 +13,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from kitlib._identity import event_numbers, event_of, listed, place_of
 from kitlib.errors import KitError
 from kitlib.journal import Journal, Row, text
-
-from . import _read, _style
-from ._read import Records
-from ._style import BAND, INK, colour, note, plain, styled
+from kitlib.journal.naming import event_numbers, event_of, listed, place_of
+from kitlib.plots import _read, _style
+from kitlib.plots._read import Records
+from kitlib.plots._style import BAND, INK, colour, note, plain, styled
 
 _EXACT = 100_000  # beyond so many rows, a key's events are numbered without a look at the others
 _NOTHING = "This journal holds no stored, acknowledged or consumed records"

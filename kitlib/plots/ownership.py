@@ -13,11 +13,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from kitlib._identity import listed
 from kitlib.journal import Journal, Row
-
-from . import _read, _style
-from ._style import BAND, INK, PAPER, colour, note, plain, styled, tint
+from kitlib.journal.naming import listed
+from kitlib.plots import _read, _style
+from kitlib.plots._style import BAND, INK, PAPER, colour, note, plain, styled, tint
 
 _TURNS = ("closed", "killed", "paused", "resumed")
 

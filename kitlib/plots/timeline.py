@@ -13,11 +13,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from kitlib._identity import listed
 from kitlib.journal import KINDS, Journal, Row
-
-from . import _read, _style
-from ._style import BAND, QUIET, colour, note, plain, styled
+from kitlib.journal.naming import listed
+from kitlib.plots import _read, _style
+from kitlib.plots._style import BAND, QUIET, colour, note, plain, styled
 
 _SHAPES = dict(zip(KINDS, ">oXs<DP^v*.|oX_|.", strict=True))
 _LIFE = ("started", "paused", "resumed", "closed", "killed")

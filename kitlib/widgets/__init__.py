@@ -7,7 +7,7 @@ that is complete, and `FaultPanel` has buttons for faults and for members. What 
 
 from __future__ import annotations
 
-from .panel import FaultPanel
-from .views import LiveLag, LiveOrder, LiveOwnership, Replay
+from kitlib.widgets.panel import FaultPanel
+from kitlib.widgets.views import LiveLag, LiveOrder, LiveOwnership, Replay
 
 __all__ = ["FaultPanel", "LiveLag", "LiveOrder", "LiveOwnership", "Replay"]

@@ -20,10 +20,9 @@ import anywidget
 import msgspec
 import traitlets
 
-from kitlib._identity import event_numbers, event_of, listed, place_of
-from kitlib._row import Row
 from kitlib.errors import KitError
-from kitlib.journal import Journal
+from kitlib.journal import Journal, Row
+from kitlib.journal.naming import event_numbers, event_of, listed, place_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from kitlib import site as builder
-from kitlib.bench import _lab
-from kitlib.broker import prepare
+from kitlib.broker import _prepare as prepare
+from kittools.bench import _lab
+from kittools.site import build as builder
 
 
 @pytest.fixture(scope="session")

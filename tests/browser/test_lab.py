@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 import kitlib as kit
-from kitlib import course
-from kitlib.bench import _lab
-from kitlib.broker import parts
+from kitlib.broker import _parts as parts
 from kitlib.broker.handle import Broker
+from kittools import course
+from kittools.bench import _lab
 
-PICTURES = Path(__file__).parent.parent.parent / "build" / "pictures"
+PICTURES = Path(__file__).parents[2] / "build" / "pictures"
 START = """\
 import os
 from kafka import KafkaConsumer, KafkaProducer

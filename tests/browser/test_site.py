@@ -18,10 +18,11 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, Locator, Page, expect
 
 import kitlib as kit
-from kitlib import _pages, course
-from kitlib._row import Row
+from kitlib.journal import Row
+from kittools import course
+from kittools.site import pages as _pages
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "build" / "pictures"
 MAIN = (
     "index", "lessons/index", "lessons/06_duplicates", "lessons/02_keys_and_order", "beliefs",

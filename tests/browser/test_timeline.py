@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import kitlib as kit
-from kitlib._row import Row
+from kitlib.journal import Row
 from kitlib.widgets import views
 
 # A view is made, and only then put on the page; the number of coloured pixels once it is there.

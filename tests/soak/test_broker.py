@@ -25,11 +25,11 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer
 
 import kitlib as kit
-from kitlib.broker import parts
+from kitlib.broker import _parts as parts
+from kitlib.broker._node import BrokerError
 from kitlib.broker.handle import Broker
-from kitlib.broker.node import BrokerError
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
 

@@ -15,7 +15,8 @@ from clones import ROOT, clone, copy_cache, elsewhere, kit, plain
 from kafka import KafkaProducer
 from serving import serve, serve_jars
 
-from kitlib.broker import parts, prepare
+from kitlib.broker import _parts as parts
+from kitlib.broker import _prepare as prepare
 from kitlib.broker.handle import Broker
 
 HARMS = ("flip", "truncate", "empty", "delete", "folder")
@@ -151,7 +152,7 @@ def person() -> list[str]:
 def as_person(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     """The kit's command line, as somebody who is not root runs it."""
     return subprocess.run(
-        [*person(), sys.executable, "-P", "-m", "kitlib", *arguments],
+        [*person(), sys.executable, "-P", "-m", "kittools", *arguments],
         cwd=ROOT,
         env={**os.environ, **env},
         capture_output=True,

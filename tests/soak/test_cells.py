@@ -23,8 +23,8 @@ import psutil
 import pytest
 from jupyter_client.manager import KernelManager
 
-from kitlib import course
 from kitlib._wait import wait_until
+from kittools import course
 
 MARK = "KIT_TEST_KERNEL"
 CELL_S = 120  # as in `kit run`: no cell may take longer, whatever it waits for

@@ -27,10 +27,12 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import OffsetSpec
 from kafka.errors import MessageSizeTooLargeError
 
-from kitlib import _kafka, course, events
+from kitlib import events
 from kitlib._wait import wait_until
+from kitlib.broker import connect as _kafka
 from kitlib.broker.handle import Broker
 from kitlib.journal import Journal
+from kittools import course
 
 Times = Callable[[int, int], int]
 Line = tuple[bytes, "tuple[str, str, datetime] | str"]  # the bytes; what they say, or why refused

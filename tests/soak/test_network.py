@@ -19,7 +19,8 @@ from clones import base_python, clone, elsewhere, kit, plain
 from serving import FAULTS, broken, serve_jars
 
 from kitlib._wait import wait_until
-from kitlib.broker import parts, prepare
+from kitlib.broker import _parts as parts
+from kitlib.broker import _prepare as prepare
 from kitlib.broker.handle import Broker
 from kitlib.errors import KitError
 
@@ -140,7 +141,7 @@ def test_jars_that_cannot_be_had_are_a_message_and_are_had_later(
 def test_an_address_that_is_none_is_called_so(tmp_path: Path) -> None:
     env = {"KIT_CACHE_DIR": str(tmp_path / "cache"), "KIT_MAVEN_URL": "maven.example/here"}
     ran = subprocess.run(
-        [sys.executable, "-P", "-m", "kitlib", "broker"],
+        [sys.executable, "-P", "-m", "kittools", "broker"],
         env={**os.environ, **env},
         capture_output=True,
         text=True,

@@ -137,7 +137,7 @@ def test_a_lab_is_closed_while_a_lesson_runs(
         leavings = Leavings(tmp_path / str(number))
         runtime = tmp_path / f"runtime-{number}"
         lab = subprocess.Popen(
-            [sys.executable, "-m", "kitlib", "lab", "--no-browser", "--port=0"],
+            [sys.executable, "-m", "kittools", "lab", "--no-browser", "--port=0"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env=leavings.environment | {"JUPYTER_RUNTIME_DIR": str(runtime)},

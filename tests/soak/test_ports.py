@@ -23,18 +23,19 @@ import pytest
 from clones import ROOT, base_python, copy_cache
 from kafka import KafkaConsumer, KafkaProducer
 
-from kitlib import _record, _record_consumer, journal, lag, plots
+from kitlib import lag, plots
 from kitlib._wait import wait_until
-from kitlib.broker import parts, sweep
+from kitlib.broker import _parts as parts
+from kitlib.broker import _sweep as sweep
 from kitlib.broker.handle import Broker
 from kitlib.errors import KitError
 from kitlib.faults import Faults
-from kitlib.journal import Journal
+from kitlib.journal import Journal, _consumer, _producer, journal
 from kitlib.lag import LagMeter
 from kitlib.workers import Workers, stop_all
 
 DAY = 86_400.0
-KIT = [sys.executable, "-P", "-m", "kitlib"]
+KIT = [sys.executable, "-P", "-m", "kittools"]
 
 
 # -- ports -----------------------------------------------------------------------------------------
@@ -155,7 +156,7 @@ def jumping(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], float]]:
         return real() + rng.uniform(-DAY, DAY)
 
     monkeypatch.setattr(time, "time", now)
-    for module in (journal, lag, _record, _record_consumer):
+    for module in (journal, lag, _producer, _consumer):
         monkeypatch.setattr(module, "now", now)
     yield now
     stop_all()
@@ -309,9 +310,13 @@ def test_nothing_in_the_environment_or_the_folder_changes_a_lesson(
 
 def test_a_damaged_environment_of_python_is_explained(tmp_path: Path) -> None:
     """What the launcher hands over to may miss a package: half of a folder was removed."""
-    shutil.copytree(ROOT / "kitlib", tmp_path / "kitlib")
+    for room in ("kitlib", "kittools"):
+        shutil.copytree(ROOT / room, tmp_path / room)
     ran = subprocess.run(
-        [sys.executable, "-S", "-m", "kitlib", "lab"], cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, "-S", "-m", "kittools", "lab"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
     )
     assert ran.returncode == 1
     assert "environment of the kit is damaged" in ran.stderr

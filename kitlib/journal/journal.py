@@ -1,0 +1,276 @@
+"""The journal: one table of what happened, in the order in which it was seen.
+
+A row says when (time), who (actor), what (kind), and, as far as they apply, which record (topic,
+partition, offset, key, value) and which member of which group. Senders, consumers, workers, faults
+and the reader of the log write rows; checks, plots and widgets only read them. The journal does not
+judge and does not draw.
+
+Writing is cheap and reading pays for it: the recorders of `_record` leave raw tuples, which become
+rows when somebody reads or follows the journal. All methods may be called from any thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from html import escape
+from pathlib import Path
+from time import time as now
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from kitlib._wait import wait_until
+from kitlib.errors import KitError
+from kitlib.journal._row import FIELDS, KINDS, Row, encoder, make_row, matcher, parse, text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["FIELDS", "KINDS", "Journal", "Row", "parse", "text"]
+
+
+class Journal:
+    """Rows of what happened; see the fields of `Row`. `Journal(rows)` starts with these rows."""
+
+    def __init__(self, rows: Iterable[Row] = ()) -> None:
+        self._rows: list[Row] = []
+        # Rows, and tuples that the source whose number they start with turns into rows.
+        self._pending: deque[Row | tuple[Any, ...]] = deque()
+        self._sources: list[Callable[[Any], Iterable[Row]]] = []
+        self._followers: list[Callable[[list[Row]], object]] = []
+        self._recorded: WeakSet[Any] = WeakSet()
+        self._lock = threading.RLock()
+        self.extend(rows)
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def add(
+        self, kind: str, *, actor: str = "notebook", time: float | None = None, **fields: Any
+    ) -> Row:
+        """Add one row, by default of this moment, and return it.
+
+        fields: any of `Row`; key and value may be bytes. Raises KitError for an unknown kind or
+        field, or a value of the wrong type.
+        """
+        for name in ("key", "value"):
+            if name in fields:
+                fields[name] = text(fields[name])
+        fields.update(time=now() if time is None else time, actor=actor, kind=kind)
+        row = make_row(fields, "This row")
+        self._note(row)
+        return row
+
+    def extend(self, rows: Iterable[Row]) -> None:
+        """Add rows, in this order. Raises KitError, and adds none, if one of them is not a Row."""
+        rows = list(rows)
+        for row in rows:
+            if not isinstance(row, Row):
+                raise KitError(
+                    what="A journal holds rows, and this is none.",
+                    why=f"It is of the type {type(row).__name__}.",
+                    fix="Write journal.add(kind, ...) to make a row.",
+                )
+        with self._lock:
+            self._pending.extend(rows)
+            self._deliver()
+
+    def record(self, client: Any, actor: str | None = None) -> None:
+        """From now on write down what this KafkaProducer or KafkaConsumer does.
+
+        A producer gives "sent", then "acked" or "failed", for each record. A consumer gives
+        "consumed", "committed", "assigned" and "revoked". Both give "closed". actor: the name in
+        the rows; without it the client_id, if one was chosen, or "producer" or "consumer".
+        Recording a client twice is harmless. Raises KitError for anything else, or if it is closed.
+        """
+        from kitlib.journal._producer import (
+            record,  # so that reading a journal does not need kafka-python
+        )
+
+        with self._lock:
+            if client not in self._recorded:
+                record(self, client, actor)
+                self._recorded.add(client)
+
+    def _source(self, expand: Callable[[Any], Iterable[Row]]) -> int:
+        """The number with which the tuples start that `expand` turns into rows."""
+        with self._lock:
+            self._sources.append(expand)
+            return len(self._sources) - 1
+
+    def _note(self, chunk: Row | tuple[Any, ...]) -> None:
+        self._pending.append(chunk)
+        if self._followers:
+            self._deliver()
+
+    # -- following -------------------------------------------------------------------------------
+
+    def subscribe(self, callback: Callable[[list[Row]], object]) -> Callable[[], None]:
+        """Call `callback(rows)` with each new row from now on; returns what ends it.
+
+        The call comes at once, in order, one at a time, in the thread that caused the row: it
+        must be quick. An error in it is logged, and does no harm to the client that is recorded.
+        """
+        with self._lock:
+            self._settle()
+            self._followers.append(callback)
+
+        def unsubscribe() -> None:
+            with self._lock:
+                if callback in self._followers:
+                    self._followers.remove(callback)
+
+        return unsubscribe
+
+    def since(self, count: int) -> list[Row]:
+        """The rows after the first `count`; cheap, so that a view can ask again and again."""
+        with self._lock:
+            self._settle()
+            return self._rows[count:]
+
+    def wait(self, kind: str, count: int = 1, timeout_s: float = 20, **equals: Any) -> list[Row]:
+        """Wait until there are `count` rows of this kind with these fields; returns all there are.
+
+        Raises KitError when `timeout_s` seconds are over: it says what was seen instead.
+        """
+        wanted = matcher(kind, equals)
+        found: list[Row] = []
+        seen = 0
+
+        def enough() -> bool:
+            nonlocal seen
+            new = self.since(seen)
+            seen += len(new)
+            found.extend(row for row in new if wanted(row))
+            return len(found) >= count
+
+        fields = "".join(f" {name}={value!r}" for name, value in equals.items())
+        try:
+            wait_until(enough, "rows", timeout_s)
+        except KitError:
+            raise KitError(
+                what=f"Waited {timeout_s:g} s for {count} rows {kind!r}{fields}, and saw "
+                f"{len(found)}.",
+                why=f"In the journal are {self._counts() or 'no rows'}.",
+                fix="Look at what should have written them, or wait longer with timeout_s=.",
+            ) from None
+        return found
+
+    def _settle(self) -> None:
+        """Turn what is pending into rows. The caller holds the lock."""
+        pending = self._pending
+        for _ in range(len(pending)):
+            chunk = pending[0]  # taken away last: an interrupt must not lose it
+            if isinstance(chunk, Row):
+                self._rows.append(chunk)
+            else:
+                self._rows.extend(list(self._sources[chunk[0]](chunk)))
+            pending.popleft()
+
+    def _deliver(self) -> None:
+        with self._lock:
+            before = len(self._rows)
+            self._settle()
+            new = self._rows[before:]
+            for follower in list(self._followers) if new else ():
+                try:
+                    follower(new)
+                except Exception:
+                    logging.getLogger(__name__).exception("A subscriber of the journal failed")
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def rows(self, kind: str | tuple[str, ...] | None = None, **equals: Any) -> list[Row]:
+        """The rows of this kind (or these kinds) whose fields equal the given values, in order.
+
+        key and value may be bytes. Raises KitError for a kind or a field that does not exist.
+        """
+        return list(filter(matcher(kind, equals), self.since(0)))
+
+    def __len__(self) -> int:
+        with self._lock:
+            self._settle()
+            return len(self._rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.since(0))
+
+    def __add__(self, other: Journal) -> Journal:
+        """A new journal with the rows of both, in the order of their times."""
+        if not isinstance(other, Journal):
+            return NotImplemented
+        return Journal(sorted([*self, *other], key=lambda row: row.time))
+
+    # -- to and from elsewhere -------------------------------------------------------------------
+
+    def to_frame(self) -> pd.DataFrame:
+        """The rows as a pandas DataFrame, one column a field; partition and offset are Int64."""
+        import pandas as pd
+
+        rows = self.since(0)
+        frame = pd.DataFrame({name: [getattr(row, name) for row in rows] for name in FIELDS})
+        return frame.astype({"time": "float64", "partition": "Int64", "offset": "Int64"})
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame) -> Journal:
+        """The journal of a DataFrame as `to_frame` makes it. Raises KitError if it is not one."""
+        columns = {
+            str(name): [None if _missing(value) else value for value in frame[name].tolist()]
+            for name in frame.columns
+        }
+        for name in columns.keys() & {"partition", "offset"}:
+            columns[name] = [None if value is None else int(value) for value in columns[name]]
+        records = zip(*columns.values(), strict=True)
+        return cls(
+            make_row(dict(zip(columns, record, strict=True)), f"Row {number} of the frame")
+            for number, record in enumerate(records)
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Write the rows to a file, one JSON object a line, and return its path."""
+        path = Path(path)
+        path.write_bytes(b"".join(encoder.encode(row) + b"\n" for row in self))
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Journal:
+        """The journal of a file that `save` wrote. Raises KitError if it is not one."""
+        try:
+            lines = Path(path).read_bytes().splitlines()
+        except OSError as error:
+            raise KitError(
+                what=f"The journal {path} cannot be read.", why=str(error.strerror)
+            ) from error
+        return cls(parse(line, f"Line {number} of {path}") for number, line in enumerate(lines, 1))
+
+    def _counts(self) -> str:
+        counts = Counter(row.kind for row in self)
+        return ", ".join(f"{counts[kind]:,} {kind}" for kind in KINDS if counts[kind])
+
+    def __repr__(self) -> str:
+        return f"Journal({self._counts() or 'no rows yet'})"
+
+    def _repr_html_(self) -> str:
+        rows = self.since(0)[-10:]
+        names = [n for n in FIELDS[1:] if any(getattr(row, n) is not None for row in rows)]
+        head = "".join(f"<th>{name}</th>" for name in ("time", *names)) if rows else ""
+        body = "".join(f"<tr>{_cells(row, names)}</tr>" for row in rows)
+        last = " The last ten:" if len(self) > len(rows) else ""
+        return f"<p>{escape(repr(self))}{last}</p><table><tr>{head}</tr>{body}</table>"
+
+
+def _missing(value: Any) -> bool:
+    return value is None or type(value).__name__ == "NAType" or value != value
+
+
+def _cells(row: Row, names: list[str]) -> str:
+    clock = datetime.fromtimestamp(row.time).strftime("%H:%M:%S.%f")[:-3]
+    values = (getattr(row, name) for name in names)
+    shown = (clock, *("" if value is None else _short(str(value)) for value in values))
+    return "".join(f"<td>{escape(cell)}</td>" for cell in shown)
+
+
+def _short(value: str) -> str:
+    return value if len(value) <= 60 else value[:57] + "..."

@@ -1,0 +1,109 @@
+"""Which event a row is about, which number it has, and what to call it in a sentence.
+
+Two rows are about the same event when topic, key and value are equal: that holds before there is
+an offset, and for a record that is on the log twice. Event 4 of S17 is the fourth distinct value of
+the key S17 in the order of its first "sent" row. What nobody sent in this journal comes after that,
+in the order of the timestamps in the values, or, if one of them has none, in the order of the log.
+
+Checks and plots use this module, so that both mean the same by "event 4". It judges nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any
+
+import msgspec
+
+from kitlib.journal._row import Row
+
+Event = tuple[Any, ...]
+
+
+def event_of(row: Row) -> Event:
+    """The identity of the event of a row; of its place, if the row names neither key nor value."""
+    if row.key is None and row.value is None:
+        return place_of(row)
+    return (row.topic, row.key, row.value)
+
+
+def place_of(row: Row) -> tuple[str | None, int | None, int | None]:
+    """Where the record of a row is: topic, partition and offset."""
+    return (row.topic, row.partition, row.offset)
+
+
+def timestamp_of(value: str | None) -> datetime | None:
+    """The "timestamp" in a JSON value, as an aware time, or None if there is none."""
+    try:
+        stamp = datetime.fromisoformat(msgspec.json.decode(value or "")["timestamp"])
+    except (msgspec.MsgspecError, TypeError, KeyError, ValueError):
+        return None
+    return stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)
+
+
+def in_log_order(rows: Iterable[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: (row.topic or "", row.partition or 0, row.offset or 0))
+
+
+def in_event_order(rows: Iterable[Row]) -> list[Row]:
+    """One row for each event, in the order of the numbers of the events of a key."""
+    rows = list(rows)
+    sent = sorted((row for row in rows if row.kind == "sent"), key=lambda row: row.time)
+    stored = in_log_order(row for row in rows if row.kind == "stored")
+    rest = [row for row in rows if row.kind in ("acked", "consumed", "processed")]
+    known = {event_of(row): row for row in reversed(sent)}
+    unsent: dict[Event, Row] = {}
+    for row in stored or sorted(rest, key=lambda row: row.time):
+        if event_of(row) not in known:
+            unsent.setdefault(event_of(row), row)
+    stamps = {event: timestamp_of(row.value) for event, row in unsent.items()}
+    order = list(unsent)
+    if None not in stamps.values():
+        order.sort(key=lambda event: stamps[event] or datetime.min)
+    return [*reversed(known.values()), *(unsent[event] for event in order)]
+
+
+def event_numbers(rows: Iterable[Row]) -> dict[Event, int]:
+    """The number of each event, from 1, counted for each topic and key."""
+    counts: dict[tuple[str | None, str | None], int] = {}
+    numbers: dict[Event, int] = {}
+    for row in in_event_order(rows):
+        subject = (row.topic, row.key)
+        counts[subject] = numbers[event_of(row)] = counts.get(subject, 0) + 1
+    return numbers
+
+
+def name_of(row: Row, numbers: dict[Event, int], where: str = "") -> str:
+    """What to call an event as the subject of a sentence: "student S17, event 4 (where),"."""
+    number = numbers.get(event_of(row))
+    if number is None:
+        return f"the record at {places([row])}"
+    if row.key is None:
+        return f"keyless event {number}{where}"
+    return f"{who(row.key)}, event {number}{where},"
+
+
+def who(key: str | None) -> str:
+    return f"student {key}" if re.fullmatch(r"S\d+", key or "") else f"key {key!r}"
+
+
+def places(rows: Iterable[Row]) -> str:
+    """Where records are: "offsets 9 and 12 of partition 2"."""
+    found = sorted({(row.partition, row.offset) for row in rows if row.offset is not None})
+    parts = []
+    for partition, group in groupby(found, key=lambda place: place[0]):
+        offsets = [str(offset) for _, offset in group]
+        word = "offset" if len(offsets) == 1 else "offsets"
+        parts.append(f"{word} {listed(offsets)} of partition {partition}")
+    return listed(parts) or "an unknown offset"
+
+
+def listed(words: Sequence[str], limit: int = 5) -> str:
+    """ "a, b and c"; beyond the limit "a, b, c, d and 7 more"."""
+    words = list(words)
+    if len(words) > limit:
+        words = [*words[: limit - 1], f"{len(words) - limit + 1} more"]
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))

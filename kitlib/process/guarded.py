@@ -1,0 +1,145 @@
+"""Child processes that cannot outlive the notebook.
+
+A `Guarded` process is a command run under `_guard`: it ends with its owner whatever happens
+to the owner, a stop button does not reach it, and it can be asked to end, killed, frozen and
+resumed. The broker, the workers and the fault proxy are all started through it. It knows nothing of
+what the command does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from kitlib.errors import KitError
+
+_GUARD = Path(__file__).with_name("_guard.py")
+
+
+class Guarded:
+    """A running command and its guard.
+
+    command: list of str. on_line: called with each line (str) that the command prints, on a thread
+    of this object; not used with `log`, a file that takes the output instead. grace_s: seconds
+    between the request to end and the kill. folder: made for the command, for the owner alone; it
+    runs there, and the folder is removed when it has ended. fill: called when the folder is there;
+    then the command starts. env: its environment; by default that of this process.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        on_line: Callable[[str], None] | None = None,
+        log: Path | None = None,
+        grace_s: float = 2.0,
+        folder: Path | None = None,
+        fill: Callable[[], object] | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        spec = {
+            "command": list(command),
+            "log": str(log) if log else None,
+            "grace": grace_s,
+            "folder": str(folder) if folder else None,
+            "hold": fill is not None,
+        }
+        flags = 0
+        if sys.platform == "win32":
+            flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+        self._guard = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-u", str(_GUARD), json.dumps(spec)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=env,
+            start_new_session=True,
+            creationflags=flags,
+        )
+        assert self._guard.stdin is not None and self._guard.stdout is not None
+        try:
+            if fill is not None:
+                if (said := self._guard.stdout.readline().decode().strip()) != "held":
+                    raise OSError(said or "the guard has ended")
+                try:
+                    fill()
+                except BaseException:
+                    self._guard.stdin.close()  # it removes the folder and ends
+                    raise
+                self._guard.stdin.write(b"!go\n")
+                self._guard.stdin.flush()
+            self._attach(self._guard.stdin, self._guard.stdout, on_line)
+        except ValueError:
+            raise KitError(
+                f"{Path(command[0]).name} could not be started",
+                f"its guard ended with status {self._guard.wait()}",
+                "Run `./kit doctor`; it checks what a broker needs.",
+            ) from None
+        except KeyboardInterrupt:
+            self._guard.stdin.close()  # nobody will hold this object: the guard ends the command
+            raise
+
+    def _attach(
+        self, stdin: IO[bytes], stdout: IO[bytes], on_line: Callable[[str], None] | None
+    ) -> None:
+        """Talk to the guard through these. Raises ValueError if it has ended."""
+        ids = json.loads(stdout.readline())
+        self.pid: int = ids["child"]
+        self.guard_pid: int = ids["guard"]
+        self._stdin, self._stdout, self._on_line = stdin, stdout, on_line
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self._stdout:
+            if self._on_line:
+                self._on_line(line.decode("utf-8", "backslashreplace").rstrip("\r\n"))
+
+    def send(self, line: str) -> None:
+        """Write a line to the command's standard input; nothing happens if it has ended."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stdin.write(line.encode() + b"\n")
+            self._stdin.flush()
+
+    def terminate(self) -> None:
+        """Ask the command to end (SIGTERM); it is killed when the grace time is over."""
+        self.send("!term")
+
+    def kill(self) -> None:
+        """End the command at once (SIGKILL): it runs no clean-up."""
+        self.send("!kill")
+
+    def pause(self) -> None:
+        """Freeze the command (SIGSTOP). Windows has no such signal: nothing happens there."""
+        self.send("!stop")
+
+    def resume(self) -> None:
+        """Let a frozen command go on (SIGCONT)."""
+        self.send("!cont")
+
+    def keep(self) -> None:
+        """Do not remove the folder when the command ends: it is started again at once."""
+        self.send("!keep")
+
+    @property
+    def running(self) -> bool:
+        """Whether the command still runs."""
+        return self._guard.poll() is None
+
+    def wait(self, timeout_s: float | None = None) -> int:
+        """Wait for the end; returns the exit status, 128 + n for signal n.
+
+        Raises subprocess.TimeoutExpired after `timeout_s` seconds.
+        """
+        status = self._await(timeout_s)
+        if threading.current_thread() is not self._reader:
+            self._reader.join(timeout_s)
+        return status
+
+    def _await(self, timeout_s: float | None) -> int:
+        return self._guard.wait(timeout_s)

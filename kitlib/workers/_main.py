@@ -1,0 +1,235 @@
+"""What runs in a worker's process: it unpacks a function, calls it with `me`, reports what happens.
+
+The first line of the standard input is a JSON object: name, code (see `_ship`), lines, connection,
+path and kill_at. The end of the input, or SIGTERM, asks the function to end. To the standard output
+go the rows of the journal, one JSON object a line, each written before the program goes on, so that
+a SIGKILL loses none. Two other lines exist: "!ready TIME" before the call, and "!kill" before the
+process kills itself at its `kill_at`. Only the rest of this room starts it.
+"""
+
+from __future__ import annotations
+
+import base64
+import gc
+import io
+import linecache
+import os
+import pickle
+import signal
+import sys
+import threading
+import traceback
+from time import time as now
+from typing import Any
+
+import msgspec
+
+from kitlib.broker import _client_fix
+from kitlib.broker._connection import Connection
+from kitlib.errors import KitError
+from kitlib.journal import Journal, Row, encoder
+
+_RECORD = ("topic", "partition", "offset", "key", "value")
+
+
+class MissingParameter(KitError, AttributeError):
+    """The function asked `me` for a parameter that nobody gave; `getattr(me, x, 0)` works too."""
+
+
+class Me:
+    """What a worker's function is given: its name, its connection, its parameters."""
+
+    def __init__(
+        self, name: str, connection: dict[str, Any], params: dict[str, Any], journal: Journal
+    ) -> None:
+        self.name = name
+        self.connection = Connection(connection)
+        self._params = params
+        self._journal = journal
+        self._group: str | None = None
+        self._stopping = False
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the worker was asked to end: the function should return soon."""
+        return self._stopping
+
+    def record(self, client: Any) -> None:
+        """From now on write down what this client does; see `Journal.record`."""
+        self._journal.record(client, self.name)
+        # A member that joins before it knows its topics' partitions owns nothing, and joins again.
+        for topic in getattr(client, "subscription", set)() or ():
+            client.partitions_for_topic(topic)
+        self._group = client.config.get("group_id") or self._group
+
+    def note(self, kind: str, record: Any = None, **fields: Any) -> None:
+        """Write one row of this kind, such as "processed", about this record.
+
+        record: what a consumer handed out, or what a producer's future gave. fields: of `Row`.
+        Raises KitError for another kind or field.
+        """
+        known: dict[str, Any] = {} if self._group is None else {"group": self._group}
+        if record is not None:
+            if not hasattr(record, "topic"):
+                raise KitError(
+                    f"me.note({kind!r}, ...) needs one record",
+                    f"It got a {type(record).__name__}",
+                    "consumer.poll() returns a dict with a list of records for each partition.",
+                )
+            known |= {name: getattr(record, name, None) for name in _RECORD}
+        self._journal.add(kind, actor=self.name, **(known | fields))
+
+    def __getattr__(self, name: str) -> Any:
+        params = self.__dict__.get("_params", {})
+        if name in params:
+            return params[name]
+        raise MissingParameter(
+            f"me.{name}: this worker was given no parameter {name!r}",
+            f"It has {', '.join(params) or 'none'}",
+            f'Write team.start("{self.__dict__.get("name")}", {name}=...).',
+        )
+
+
+class Wire:
+    """The way back to the notebook. From here on the standard output is no part of it."""
+
+    def __init__(self) -> None:
+        self._fd = os.dup(1)
+        os.dup2(2, 1)  # what a subprocess or a C library prints must not mix with rows
+
+    def send(self, data: bytes) -> None:
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]
+        except OSError:
+            pass  # the notebook is gone; the guard ends this process soon
+
+
+class Relay:
+    """Sends the rows of a journal; with kill_at the process dies with the row that it names."""
+
+    def __init__(self, wire: Wire, journal: Journal, kill_at: tuple[str, int] | None) -> None:
+        self._wire = wire
+        self._journal = journal
+        self._kind, self._left = kill_at or ("", 0)
+        journal.subscribe(self._send)
+
+    def _send(self, rows: list[Row]) -> None:
+        for count, row in enumerate(rows, 1):
+            if row.kind == self._kind:
+                self._left -= 1
+                if self._left == 0:
+                    self._write(rows[:count])
+                    self._wire.send(b"!kill\n")
+                    # SIGKILL, from within: not one instruction more in any thread. On Windows
+                    # this is TerminateProcess.
+                    os.kill(os.getpid(), 9)
+        self._write(rows)
+        self._journal._rows.clear()  # they are in the notebook now; an endless worker stays small
+
+    def _write(self, rows: list[Row]) -> None:
+        self._wire.send(b"".join(encoder.encode(row) + b"\n" for row in rows))
+
+
+class Printed(io.TextIOBase):
+    """Stands in for sys.stdout and sys.stderr: each line becomes a "printed" row."""
+
+    def __init__(self, journal: Journal, actor: str, stream: str) -> None:
+        self._journal = journal
+        self._actor = actor
+        self._detail = {"stream": stream}
+        self._text = ""
+        self._lock = threading.RLock()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        with self._lock:
+            *lines, self._text = (self._text + text).split("\n")
+            for line in lines:
+                self._row(line)
+        return len(text)
+
+    def finish(self) -> None:
+        """Write what was printed without an end of line."""
+        with self._lock:
+            if self._text:
+                self._row(self._text)
+            self._text = ""
+
+    def _row(self, line: str) -> None:
+        self._journal.add("printed", actor=self._actor, value=line, detail=self._detail)
+
+
+def failure(name: str, error: BaseException, lines: dict[str, list[str]]) -> dict[str, Any]:
+    """The fields of a "failed" row: one plain sentence, with the learner's own line if known."""
+    trace = error.__traceback__
+    while trace and trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
+    own = [frame for frame in traceback.extract_tb(trace) if frame.filename in lines]
+    detail: dict[str, Any] = {
+        "what": "worker",
+        "error": type(error).__name__,
+        "message": str(error),
+        "traceback": "".join(traceback.format_exception(type(error), error, trace)),
+    }
+    where = ""
+    if own:
+        last = own[-1]
+        file = os.path.basename(last.filename) if os.path.exists(last.filename) else "its cell"
+        detail |= {"line": last.lineno, "code": last.line}
+        where = f" in line {last.lineno} of {file}" + (f", `{last.line}`" if last.line else "")
+    if isinstance(error, KitError):
+        said = " ".join(str(error).splitlines())
+    elif isinstance(error, SystemExit):
+        said = f"it called sys.exit({error.code!r})"
+    else:
+        kind = type(error).__name__  # Kafka's errors start with it on their own
+        said = str(error) if str(error).startswith(kind) else f"{kind}: {error}".rstrip(": ")
+    return {"actor": name, "value": f"{name} failed{where}: {said}", "detail": detail}
+
+
+def listen(me: Me) -> None:
+    """Ask the function to end when the input does."""
+    while os.read(0, 4096):
+        pass
+    me._stopping = True
+
+
+def main() -> int:
+    """Run one worker; the exit status is 0 if its function returned and 1 if it failed."""
+    wire = Wire()
+    _client_fix.apply()
+    spec = msgspec.json.decode(sys.stdin.buffer.readline())
+    name, lines = spec["name"], spec["lines"]
+    journal = Journal()
+    Relay(wire, journal, spec["kill_at"])
+    sys.path[:] = spec["path"]
+    out, err = (Printed(journal, name, stream) for stream in ("stdout", "stderr"))
+    sys.stdout, sys.stderr = out, err
+    for file, text in lines.items():  # so that a trace shows the lines of a cell
+        linecache.cache[file] = (sum(map(len, text)), None, text, file)
+    try:
+        function, params = pickle.loads(base64.b64decode(spec["code"]))
+        me = Me(name, spec["connection"], params, journal)
+
+        def ask_to_end(*_: object) -> None:
+            me._stopping = True
+
+        signal.signal(signal.SIGTERM, ask_to_end)
+        threading.Thread(target=listen, args=(me,), daemon=True).start()
+        gc.freeze()  # what is imported by now stays
+        gc.enable()
+        wire.send(f"!ready {now()!r}\n".encode())
+        function(me)
+    except BaseException as error:
+        if not (isinstance(error, SystemExit) and error.code in (None, 0)):
+            out.finish()
+            journal.add("failed", **failure(name, error, lines))
+            return 1
+    finally:
+        out.finish()
+        err.finish()
+    return 0

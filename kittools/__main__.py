@@ -1,0 +1,16 @@
+"""`python -m kittools`: the command line, as the launcher `kit` starts it."""
+
+import sys
+from pathlib import Path
+
+try:
+    from kittools.cli import main
+except ImportError as error:
+    venv = Path(__file__).parent.parent / ".venv"
+    sys.stderr.write(
+        f"kit: The environment of the kit is damaged.\n{error}.\n"
+        f"Remove the folder {venv} and run the same command again: it is made anew.\n"
+    )
+    raise SystemExit(1) from None
+
+main()

@@ -1,0 +1,155 @@
+"""What the journal costs: a client that is recorded against a bare one, and rows a second.
+
+The bare and the recorded client take turns within each run, on one broker and topic, in this
+process. Both are kafka-python with the lessons' settings. Recording leaves tuples, which become
+rows when somebody reads them: that is measured apart.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from kitlib.broker.handle import Broker
+from kitlib.errors import KitError
+from kitlib.journal import Journal, Row
+from kittools.bench._table import Figure, Report
+
+RECORDS, SIZE = 50_000, 100  # records of so many bytes
+TURNS = 25  # a machine is faster in one second than in the next: short turns meet both
+SHARE = 95.0
+Measured = tuple[float, float]  # seconds, and seconds of the processor
+Turn = dict[bool, Measured]  # by whether it was recorded
+
+
+def _timed(work: Callable[[], object]) -> Measured:
+    begin, used = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - begin, time.process_time() - used
+
+
+def _in_turns(ways: dict[bool, Callable[[int], object]], records: int) -> list[Turn]:
+    """Time both ways again and again. ways: by whether it is recorded, what handles n records."""
+    turns: list[Turn] = []
+    gc.collect()  # what earlier clients left behind
+    for number in range(TURNS):
+        count = records * (number + 1) // TURNS - records * number // TURNS
+        # Who is first has colder caches: that alternates, too.
+        order = sorted(ways, reverse=bool(number % 2))
+        turns.append({one: _timed(functools.partial(ways[one], count)) for one in order})
+    return turns
+
+
+def _produce(connection: dict[str, Any], book: Journal, records: int) -> list[Turn]:
+    def way(producer: KafkaProducer) -> Callable[[int], object]:
+        producer.send("journal", b"first").get(30)
+
+        def work(count: int) -> None:
+            for number in range(count):
+                producer.send("journal", key=b"S%04d" % (number % 200), value=b"x" * SIZE)
+            producer.flush(300)
+
+        return work
+
+    with KafkaProducer(**connection) as bare, KafkaProducer(**connection) as recorded:
+        book.record(recorded)
+        return _in_turns({False: way(bare), True: way(recorded)}, records)
+
+
+def _consume(connection: dict[str, Any], book: Journal, records: int) -> list[Turn]:
+    place = TopicPartition("journal", 0)
+
+    def way(consumer: KafkaConsumer) -> Callable[[int], object]:
+        consumer.assign([place])
+        consumer.position(place)
+
+        seen = due = 0
+
+        def work(count: int) -> None:
+            nonlocal seen, due
+            due += count  # a poll may have brought some of them already
+            while seen < due:
+                seen += sum(map(len, consumer.poll(1000).values()))
+
+        return work
+
+    earliest = {**connection, "auto_offset_reset": "earliest"}
+    with KafkaConsumer(**earliest) as bare, KafkaConsumer(**earliest) as recorded:
+        book.record(recorded)
+        return _in_turns({False: way(bare), True: way(recorded)}, records)
+
+
+def journal(runs: int = 10, records: int = RECORDS) -> Report:
+    """Measure each way `runs` times with so many records."""
+    if runs < 1:
+        raise KitError("At least one run is needed", f"--runs is {runs}", "Give 10 or more.")
+    found: dict[str, list[list[Turn]]] = {"producer": [], "consumer": []}
+    rows: dict[str, list[float]] = {}
+    with Broker() as broker:
+        for number in range(runs + 1):  # the first is not counted
+            broker.fresh_topic("journal")
+            book = Journal()
+            produced = _produce(broker.connection, book, records)
+            seconds, _ = _timed(book.__len__)
+            consumed = _consume(broker.connection, Journal(), records)
+            if number:
+                found["producer"].append(produced)
+                found["consumer"].append(consumed)
+                told = {"made of what a producer left": len(book) / seconds} | _rows(records)
+                for name, value in told.items():
+                    rows.setdefault(name, []).append(value)
+    figures = [one for what, turns in found.items() for one in costs(what, turns, records / TURNS)]
+    units = {"in memory": "bytes/row", "in a file": "bytes/row"}
+    figures += [Figure(f"rows {name}", units.get(name, "rows/s"), v) for name, v in rows.items()]
+    how = f"{runs} runs of {records:,} records of {SIZE} bytes, each the median of {TURNS} turns"
+    return Report(figures, how)
+
+
+def costs(what: str, runs: list[list[Turn]], records: float) -> list[Figure]:
+    """What recording costs a client, by the median of each run's turns. records: in each turn."""
+    values: dict[str, list[float]] = {"bare": [], "recorded": [], "share": [], "adds": []}
+    for turns in runs:
+        bare, noted = [turn[False] for turn in turns], [turn[True] for turn in turns]
+        pairs = list(zip(bare, noted, strict=True))
+        values["bare"].append(median(records / seconds for seconds, _ in bare))
+        values["recorded"].append(median(records / seconds for seconds, _ in noted))
+        values["share"].append(median(100 * a / b for (a, _), (b, _) in pairs))
+        values["adds"].append(median(1e6 * (b - a) / records for (_, a), (_, b) in pairs))
+    return [
+        Figure(f"{what}, bare", "rec/s", values["bare"]),
+        Figure(f"{what}, recorded", "rec/s", values["recorded"]),
+        Figure(f"{what}: share of the bare throughput", "%", values["share"], SHARE, at_least=True),
+        Figure(f"{what}: processor time that recording adds", "µs/record", values["adds"]),
+    ]
+
+
+def _rows(count: int) -> dict[str, float]:
+    """Rows a second that a journal takes, and what a row of 100 bytes weighs."""
+    book = Journal()
+    seconds, _ = _timed(
+        lambda: [book.add("sent", topic="t", key=b"S0017", value=b"x" * SIZE) for _ in range(count)]
+    )
+    added = count / seconds
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        book = Journal(
+            Row(1e9 + n, "producer", "acked", "t", n % 6, n, f"S{n % 200:04}", f"{n:0{SIZE}}")
+            for n in range(count)
+        )
+        len(book)
+        memory = (tracemalloc.get_traced_memory()[0] - before) / count
+    finally:
+        tracemalloc.stop()
+    with tempfile.TemporaryDirectory(prefix="kit-journal-") as folder:
+        size = book.save(Path(folder) / "journal.jsonl").stat().st_size / count
+    return {"added one by one": added, "in memory": memory, "in a file": size}

@@ -1,0 +1,399 @@
+"""The command line: `kit lab, run, test, soak, docs, bundle, broker, doctor, bench, reset`.
+
+Each command parses its options, calls the room that does the work and prints what that says. The
+launcher `kit` at the root of the repository comes before it; see there for the set-up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from kitlib.broker import _parts as parts
+from kitlib.broker import _prepare as prepare
+from kitlib.broker import _sweep as sweep
+from kitlib.errors import KitError
+from kittools.bench._table import COLUMNS, Report, machine
+
+ROOT = Path(__file__).parent.parent
+console = Console(highlight=False)
+
+_PASS_ON = {
+    "ignore_unknown_options": True,
+    "allow_extra_args": True,
+    "help_option_names": ["--help"],
+}
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Learn Apache Kafka on a real broker, in notebooks."""
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[parts.Progress]:
+    """Progress bars in a terminal, plain lines elsewhere."""
+    if not console.is_terminal:
+        yield prepare.say
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=console) as bars:
+        tasks = {}
+
+        def show(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = bars.add_task(step, total=total)
+            bars.update(tasks[step], completed=done, total=total)
+
+        yield show
+
+
+def _prepare() -> None:
+    try:
+        with _progress() as show:
+            prepare.prepare(show)
+        sweep.sweep()
+    except KeyboardInterrupt:
+        click.echo(
+            "kit: The preparation was interrupted.\nWhat was fetched and made already is kept.\n"
+            "Run the same command again; it goes on.", err=True,
+        )  # fmt: skip
+        sys.stdout.flush()
+        os._exit(1)  # not after the servers that a fetch may still be waiting for
+
+
+@cli.command(context_settings=_PASS_ON)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def lab(arguments: tuple[str, ...]) -> None:
+    """Open JupyterLab with the lessons; further arguments go to JupyterLab."""
+    _prepare()
+    settings = Path(sys.prefix) / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    # JupyterLab would look for news and updates on the network at every start.
+    news = {"fetchNews": "false", "checkForUpdates": False}
+    settings.write_text(json.dumps({"@jupyterlab/apputils-extension:notification": news}), "utf-8")
+    command = [sys.executable, "-m", "jupyterlab", "--LabApp.extension_manager=readonly"]
+    command.append("--ServerApp.ip=127.0.0.1")
+    ours = {
+        "--ServerApp.root_dir": str(ROOT),
+        "--LabApp.default_url": "/lab/tree/notebooks/00_start_here.ipynb",
+    }
+    # JupyterLab refuses a setting that is given twice.
+    given = {argument.split("=")[0] for argument in arguments}
+    command += [f"{name}={value}" for name, value in ours.items() if name not in given]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")  # in a container root is often the only user
+    command += arguments
+    if sys.platform == "win32":
+        raise SystemExit(subprocess.call(command))
+    os.execv(sys.executable, command)
+
+
+@cli.command()
+@click.argument("lessons", nargs=-1)
+@click.option("--output", type=click.Path(path_type=Path), help="Keep the executed notebooks here.")
+@click.option("--solutions", is_flag=True, help="Fill in the solutions of the exercises first.")
+def run(lessons: tuple[str, ...], output: Path | None, solutions: bool) -> None:
+    """Execute lessons (all, or those whose numbers are given) and sum up."""
+    from kittools import course
+
+    _prepare()
+    results = []
+    for path in course.find(lessons):
+        console.print(f"{path.stem} ...")
+        results.append(course.execute(path, output=output, solutions=solutions))
+        console.print(results[-1].line())
+    table = Table("lesson", "cells", "claims asserted", "exercises", "seconds", "result")
+    for one in results:
+        table.add_row(*one.cells_of_table())
+    console.print(table)
+    raise SystemExit(0 if all(one.passed for one in results) else 1)
+
+
+@cli.command()
+@click.argument("lessons", nargs=-1)
+@click.option("--rounds", default=20, show_default=True, help="How often the lessons are executed.")
+@click.option("--hours", type=float, help="In place of rounds: as many as are begun in this time.")
+@click.option("--at-once", default=1, show_default=True, help="Lessons side by side.")
+@click.option("--no-faults", is_flag=True, help="Only the lessons.")
+@click.option("--no-lessons", is_flag=True, help="Only the faults.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default=ROOT / "build" / "soak",
+    help="Folder for the counts, and for lessons that failed.  [default: build/soak]",
+)
+def soak(
+    lessons: tuple[str, ...],
+    rounds: int,
+    hours: float | None,
+    at_once: int,
+    no_faults: bool,
+    no_lessons: bool,
+    output: Path,
+) -> None:
+    """Try to break the kit for hours: every fault at full length, then the lessons in rounds."""
+    from kittools import soak as soaking
+
+    _prepare()
+    count = soaking.Count()
+    begin = time.monotonic()
+    status = 0 if no_faults else soaking.faults(count, output)
+    if not no_lessons:
+        if hours is not None:
+            rounds = sys.maxsize
+        until = float("inf") if hours is None else begin + 3600 * hours
+        with contextlib.suppress(KeyboardInterrupt):  # what was counted until then is told
+            soaking.lessons(
+                count, output, rounds, numbers=lessons, until=until, at_once=at_once,
+                say=lambda line: console.print(line, soft_wrap=True),
+            )  # fmt: skip
+    table = Table("what", "runs", "failures")
+    for row in count.rows():
+        table.add_row(*map(str, row))
+    console.print(table)
+    for what, problems in count.failures.items():
+        for problem in problems:
+            console.print(f"{what}: {problem}", soft_wrap=True, markup=False)
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "soak.json").write_text(json.dumps(count.to_json(), indent=2) + "\n", "utf-8")
+    raise SystemExit(1 if status or count.failures else 0)
+
+
+@cli.command(context_settings=_PASS_ON)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def test(arguments: tuple[str, ...]) -> None:
+    """Run all tests; further arguments go to pytest."""
+    _prepare()
+    status = 0
+    if not arguments:
+        for tool in (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]):
+            console.print(" ".join(tool))
+            status |= subprocess.call([sys.executable, "-m", *tool], cwd=ROOT)
+    # Many tests wait for a broker: several at once, but not one for each core of a large machine.
+    several = () if arguments else ("-n", "auto", "--maxprocesses", "4", "--dist", "worksteal")
+    status |= subprocess.call([sys.executable, "-m", "pytest", *several, *arguments], cwd=ROOT)
+    raise SystemExit(status)
+
+
+@cli.command()
+@click.option("--serve", is_flag=True, help="Show the pages on this machine until Ctrl-C.")
+@click.option("--check", is_flag=True, help="Look at every page in a browser (Chromium).")
+@click.option("--again", is_flag=True, help="Do not execute the lessons anew; for work on pages.")
+def docs(serve: bool, check: bool, again: bool) -> None:
+    """Build the site from lessons executed now, into build/site."""
+    from kittools.site import build as site
+
+    def say(line: str) -> None:
+        console.print(line, soft_wrap=True)
+
+    _prepare()
+    folder = site.build(say, again=again)
+    say(f"{folder / 'index.html'}: {site.megabytes(folder):.1f} MB")
+    status = site.check(folder) if check else 0
+    if serve:
+        site.serve(folder, say)
+    raise SystemExit(status)
+
+
+@cli.command()
+def bundle() -> None:
+    """Make an archive for machines of this kind without a network."""
+    from kittools import bundle as archive
+
+    _prepare()
+    made = archive.make(lambda line: console.print(line, soft_wrap=True))
+    size = made.stat().st_size / 1e6
+    console.print(f"{made}: {size:.0f} MB. Unpack it there and run ./kit lab.", soft_wrap=True)
+
+
+@cli.command()
+def broker() -> None:
+    """Run a broker in the foreground for other tools; Ctrl-C ends it."""
+    from kitlib.broker.handle import Broker
+
+    _prepare()
+    with Broker() as running, contextlib.suppress(KeyboardInterrupt):
+        console.print(f"Apache Kafka {running.version} at {running.bootstrap_servers}")
+        console.print(f"log: {running.log}\nCtrl-C ends it; its topics go with it.", soft_wrap=True)
+        status = running.node.process.wait()
+        raise KitError(f"The broker has ended with status {status}", running.node.reason())
+    console.print("The broker has ended.")
+
+
+@cli.command()
+def doctor() -> None:
+    """Check what a lesson needs; one line a check, one fix a failure."""
+    from kittools import doctor as checks
+
+    failed = 0
+    for check in checks.run():
+        console.print(
+            f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.found}", soft_wrap=True
+        )
+        if not check.ok:
+            failed += 1
+            console.print(f"     -> {check.fix}", soft_wrap=True)
+    raise SystemExit(1 if failed else 0)
+
+
+@cli.group()
+def bench() -> None:
+    """Measure the kit."""
+
+
+def _measured(as_json: bool, measure: Callable[[], Report]) -> None:
+    if as_json:
+        prepare.prepare(lambda step, done, total: None)
+        click.echo(json.dumps(measure().to_json(), indent=2))
+        return
+    _prepare()
+    report = measure()
+    table = Table(*COLUMNS)
+    for figure in report.figures:
+        table.add_row(*figure.cells())
+    console.print(table)
+    console.print(f"{report.how}; {machine()}", soft_wrap=True)
+
+
+_runs = click.option("--runs", default=10, show_default=True, help="How often each is measured.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON in place of the table.")
+
+
+@bench.command()
+@_runs
+@_json
+@click.option(
+    "--cold", default=0, help="So many fresh clones with empty caches, too; needs a network."
+)
+def start(runs: int, as_json: bool, cold: int) -> None:
+    """Time from Broker().start() to the first acknowledged record, against the stock way."""
+    from kittools.bench.start import start as measure
+
+    _measured(as_json, lambda: measure(runs, cold=cold))
+
+
+@bench.command()
+@_runs
+@_json
+def proxy(runs: int, as_json: bool) -> None:
+    """Latency and throughput through the fault proxy, against the direct way."""
+    from kittools.bench.proxy import proxy as measure
+
+    _measured(as_json, lambda: measure(runs))
+
+
+@bench.command()
+@click.option("--runs", default=5, show_default=True, help="How often each is measured.")
+@_json
+def clients(runs: int, as_json: bool) -> None:
+    """Records a second of kafka-python, confluent-kafka and aiokafka."""
+    from kittools.bench.clients import clients as measure
+
+    _measured(as_json, lambda: measure(runs))
+
+
+@bench.command()
+@_runs
+@_json
+def journal(runs: int, as_json: bool) -> None:
+    """What recording costs a client, and rows a second."""
+    from kittools.bench.journal import journal as measure
+
+    _measured(as_json, lambda: measure(runs))
+
+
+@bench.command()
+@click.option("--runs", default=5, show_default=True, help="How often each is measured.")
+@_json
+def plots(runs: int, as_json: bool) -> None:
+    """Seconds and memory for pictures of up to a million records."""
+    from kittools.bench.plots import plots as measure
+
+    _measured(as_json, lambda: measure(runs))
+
+
+@bench.command()
+@click.option("--runs", default=3, show_default=True, help="How often each size is measured.")
+@_json
+def live(runs: int, as_json: bool) -> None:
+    """Frames a second of a live view, in JupyterLab in Chromium."""
+    from kittools.bench.live import live as measure
+
+    _measured(as_json, lambda: measure(runs))
+
+
+@bench.command(name="course")
+@click.option("--runs", default=1, show_default=True, help="How often the course is executed.")
+@_json
+def course_(runs: int, as_json: bool) -> None:
+    """Seconds that each lesson takes to execute."""
+    from kittools.bench.course import course as measure
+
+    say = (lambda line: None) if as_json else console.print
+    _measured(as_json, lambda: measure(runs, say))
+
+
+@bench.command(name="all")
+@click.argument("names", nargs=-1)
+@click.option("--runs", type=int, help="How often each is measured, for all of them.")
+def all_(names: tuple[str, ...], runs: int | None) -> None:
+    """Measure all (or what is named) for the page on performance, into docs/measured."""
+    folder = ROOT / "docs" / "measured"
+    folder.mkdir(exist_ok=True)
+    known = [name for name in bench.commands if name != "all"]
+    if unknown := [name for name in names if name not in known]:
+        raise KitError(f"There is no benchmark {unknown[0]}", "", f"There are {', '.join(known)}.")
+    for name in names or known:
+        console.print(f"kit bench {name} --json ...")
+        command = [sys.executable, "-m", "kittools", "bench", name, "--json"]
+        command += [] if runs is None else ["--runs", str(runs)]
+        command += ["--cold", "3"] if name == "start" else []
+        ran = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        if ran.returncode:
+            raise KitError(f"kit bench {name} failed", "It has said why", "The others are kept.")
+        (folder / f"{name}.json").write_text(ran.stdout, "utf-8")
+
+
+@cli.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def reset(yes: bool) -> None:
+    """Remove the kit's caches, logs and stale runs; the next command makes them anew."""
+    folder = parts.cache_folder()
+    swept = sweep.sweep()
+    console.print(f"Stale runs removed: {len(swept)}")
+    if not folder.exists():
+        console.print("There is no cache to remove.")
+        return
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) // 10**6
+    running = [path for path in (folder / "runs").glob("*")]
+    if running:
+        raise KitError(
+            f"{len(running)} broker(s) of this kit are running",
+            "Their data lies in the folder that would be removed",
+            "Close the notebooks first, then run `./kit reset` again.",
+        )
+    if yes or click.confirm(f"Remove {folder} ({size} MB)?"):
+        shutil.rmtree(folder)
+        console.print("Removed. The next `./kit lab` fetches and makes the parts again.")
+
+
+def main() -> None:
+    """Run the command line; a `KitError` is printed as the sentences that it is."""
+    try:
+        cli(prog_name="kit")
+    except KitError as error:
+        click.echo(f"kit: {error}", err=True)
+        raise SystemExit(1) from None

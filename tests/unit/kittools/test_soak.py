@@ -1,0 +1,83 @@
+"""What `kit soak` counts, keeps and answers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from click.testing import CliRunner
+
+from kitlib.errors import KitError
+from kittools import cli, course, soak
+
+OPTION = "def pytest_addoption(parser):\n    parser.addoption('--long', action='store_true')\n"
+FAULTS = """\
+import pytest
+
+def test_it_is_killed(record_property, pytestconfig):
+    record_property("times", 30 if pytestconfig.getoption("--long") else 1)
+
+@pytest.mark.parametrize("where", ["at home", "at work"])
+def test_it_is_filled(where):
+    assert where == "at home", "it was full"
+
+@pytest.mark.skip(reason="another system")
+def test_it_is_elsewhere():
+    pass
+"""
+
+
+@pytest.fixture
+def two_lessons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One that passes and one that does not, in place of the course; a folder for what is kept."""
+    for name, source in {"90_good": "assert True", "91_bad": "x = 1\nassert x == 2"}.items():
+        cells = [nbformat.v4.new_code_cell(source)]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / f"{name}.ipynb")
+    monkeypatch.setattr(course, "NOTEBOOKS", tmp_path)
+    return tmp_path / "kept"
+
+
+def test_lessons_are_counted_in_rounds_and_one_that_failed_is_kept(two_lessons: Path) -> None:
+    count, said = soak.Count(), list[str]()
+    soak.lessons(count, two_lessons, 2, at_once=2, say=lambda line: said.append(str(line)))
+    assert sorted(count.rows()) == [
+        ("90_good, as found", 2, 0), ("90_good, solved", 2, 0),
+        ("91_bad, as found", 2, 2), ("91_bad, solved", 2, 2),
+    ]  # fmt: skip
+    assert set(count.failures["91_bad, solved"]) == {"AssertionError: assert x == 2"}
+    assert len(said) == 8
+    kept = sorted(path.name for path in two_lessons.iterdir())
+    assert kept == [f"91_bad-{form}-{n}" for form in ("as-found", "solved") for n in (1, 2)]
+    assert "AssertionError" in (two_lessons / kept[0] / "91_bad.ipynb").read_text("utf-8")
+
+
+def test_no_lesson_is_begun_after_the_hours_are_over(two_lessons: Path) -> None:
+    count = soak.Count()
+    soak.lessons(count, two_lessons, sys.maxsize, until=0)
+    assert count.rows() == []
+
+
+def test_faults_are_counted_as_often_as_they_were_met(tmp_path: Path) -> None:
+    tests, count = tmp_path / "faults", soak.Count()
+    tests.mkdir()
+    (tests / "conftest.py").write_text(OPTION, "utf-8")
+    (tests / "test_it.py").write_text(FAULTS, "utf-8")
+    assert soak.faults(count, tmp_path / "report", tests) == 1
+    assert count.rows() == [("it is killed", 30, 0), ("it is filled", 2, 1)]
+    assert "it was full" in count.failures["it is filled"][0]
+    with pytest.raises(KitError, match="not been run to their end"):
+        soak.faults(count, tmp_path / "report", tmp_path / "nowhere")
+
+
+def test_the_command_shows_the_counts_writes_them_and_answers(two_lessons: Path) -> None:
+    command = ["soak", "--no-faults", "--rounds", "1", "--output", str(two_lessons)]
+    ran = CliRunner().invoke(cli.cli, [*command, "91"])
+    assert ran.exit_code == 1
+    assert "91_bad, solved: AssertionError: assert x == 2" in ran.output
+    told = json.loads((two_lessons / "soak.json").read_text("utf-8"))
+    counts = {row["what"]: (row["runs"], row["failures"]) for row in told["rows"]}
+    assert counts == {"91_bad, as found": (1, 1), "91_bad, solved": (1, 1)}
+    assert CliRunner().invoke(cli.cli, [*command, "90"]).exit_code == 0
