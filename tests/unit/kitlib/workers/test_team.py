@@ -209,7 +209,7 @@ def test_an_error_becomes_one_plain_sentence(
     detail = row.detail or {}
     line = helper.__code__.co_firstlineno + 1
     assert row.value == (
-        f"ana failed in line {line} of test_workers.py, `return 1 / number`: "
+        f"ana failed in line {line} of {Path(__file__).name}, `return 1 / number`: "
         "ZeroDivisionError: division by zero"
     )
     assert (detail["what"], detail["error"], detail["line"]) == (
@@ -217,7 +217,7 @@ def test_an_error_becomes_one_plain_sentence(
         "ZeroDivisionError",
         line,
     )
-    assert "_worker_main" not in detail["traceback"]
+    assert str(Path("workers", "_main.py")) not in detail["traceback"]
     assert team.states()["state"][0] == "failed"
     assert row.value in capsys.readouterr().err
     assert [row.value for row in team.journal.rows("printed")] == ["before"]
