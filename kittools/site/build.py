@@ -31,19 +31,21 @@ from kittools.site import pages as _pages
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build"
+LESSONS = BUILD / "lessons"
 SITE = BUILD / "site"
 _KAFKA = re.compile(r"version +Apache Kafka (\d[\d.]*)")
 
 Say = Callable[[str], None]
 
 
-def build(say: Say, *, again: bool = False, target: Path = SITE) -> Path:
+def build(say: Say, *, again: bool = False, lessons: Path = LESSONS, target: Path = SITE) -> Path:
     """Execute the lessons, build the site into `target`, and return that folder.
 
-    again: take the lessons as the last build has executed them, for work on the pages. Raises
-    KitError for a lesson that fails and for a warning of Sphinx.
+    again: take the lessons as they lie executed in the folder `lessons`, with their facts, where
+    that is complete; for work on the pages. Raises KitError for a lesson that fails and for a
+    warning of Sphinx.
     """
-    lessons, source = BUILD / "lessons", BUILD / "pages"
+    source = BUILD / "pages"
     if not again or not (lessons / "facts.json").exists():
         shutil.rmtree(lessons, ignore_errors=True)
         execute(lessons, say)
@@ -66,7 +68,7 @@ def build(say: Say, *, again: bool = False, target: Path = SITE) -> Path:
 def execute(folder: Path, say: Say) -> None:
     """Run all lessons, two at a time, and keep what they showed and what was measured.
 
-    Raises KitError when one fails, or when their brokers do not agree on Kafka's version.
+    Raises KitError when one fails, and as `keep_facts` does.
     """
     with ThreadPoolExecutor(2) as pool:
         results = []
@@ -75,6 +77,14 @@ def execute(folder: Path, say: Say) -> None:
             results.append(result)
     if failed := [result.line() for result in results if not result.passed]:
         raise KitError("A lesson does not run", "\n".join(failed), "`./kit run NN` shows more.")
+    keep_facts(folder, results)
+
+
+def keep_facts(folder: Path, results: list[course.Result]) -> None:
+    """Write down what the pages say of this run of the lessons, beside the executed notebooks.
+
+    Raises KitError when the brokers of the lessons do not agree on Kafka's version.
+    """
     told = [path.read_text("utf-8") for path in sorted(folder.glob("*.ipynb"))]
     found = {number for text in told for number in _KAFKA.findall(text)}
     if len(found) != 1:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from executed import as_found, shared_folder
 
 from kittools import course
 
@@ -13,8 +14,10 @@ LESSONS = course.find()
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-def test_a_lesson_as_a_learner_finds_it(path: Path) -> None:
-    result = course.execute(path)
+def test_a_lesson_as_a_learner_finds_it(
+    path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    result = as_found(path, shared_folder(tmp_path_factory) / "lessons")
     assert result.passed, result.problem
     assert result.claims >= 1
     assert len(result.outcomes) == result.exercises >= 2
