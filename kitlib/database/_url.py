@@ -1,6 +1,6 @@
-"""From the URL of a database to a connection, and how to show such a URL.
+"""Database URLs: check one, connect to what it names, and show it without its password.
 
-It knows nothing of tables.
+This module knows nothing of tables.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from kitlib.errors import KitError
 
 
 def checked(url: str) -> str:
-    """The URL, with an absolute path for SQLite, as a worker's folder may be another one.
+    """Return the URL, with an absolute path for SQLite: another process may run elsewhere.
 
-    Raises KitError when it is neither `sqlite:///file` nor `postgresql://...`.
+    Raises KitError unless it is `sqlite:///file` or `postgresql://...`.
     """
     if isinstance(url, str):
-        # An @ or / in a password would make a host or a port of its rest, and show that.
+        # A bare @ or / in a password would turn the rest of it into a host or port, and show it.
         if re.fullmatch(r"postgres(ql)?://([^@/?#\s]*@)?[^@\s]*", url):
             return url
         path = url.removeprefix("sqlite:///")
         if path not in (url, "", ":memory:"):
             return f"sqlite:///{Path(path).absolute().as_posix()}"
     raise KitError(
-        f"This is not the URL of a database: {masked(str(url))}",
+        f"This is not a database URL: {masked(str(url))}",
         fix="Write sqlite:///file.db (a file, so that other processes can open it) or "
         "postgresql://user:password@host/name, with %40 for @ and %2F for / in a password",
     )
 
 
-def connect(url: str) -> tuple[Any, type[Exception]]:
-    """A connection that commits each statement on its own, and the base of its errors.
+def connect(url: str) -> Any:
+    """Return a connection of sqlite3 or psycopg that commits each statement on its own.
 
     url: as `checked` returns it. Raises KitError when the database cannot be opened or reached.
     """
@@ -41,46 +41,46 @@ def connect(url: str) -> tuple[Any, type[Exception]]:
         return _postgres(url)
     path = url.removeprefix("sqlite:///")
     try:
-        # Our own lock takes the place of sqlite3's ban on a second thread.
+        # The lock in Database takes the place of sqlite3's ban on a second thread.
         connection = sqlite3.connect(
             path, timeout=30, isolation_level=None, check_same_thread=False
         )
-        # WAL: readers and a writer do not wait for each other. It stays set in the file.
+        # With WAL, readers and a writer do not wait for each other. The file keeps this setting.
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
     except sqlite3.Error as error:
         raise KitError(
             f"The database cannot be opened: {url}",
             why=f"SQLite says: {error}",
-            fix="The folder must exist and be writable, and the file must be one of SQLite; a "
-            "temporary database is gone once its owner has closed it",
+            fix="Check that the folder exists and is writable, and that the file is an SQLite "
+            "database; a temporary one is gone once its owner has closed it",
         ) from None
-    return connection, sqlite3.Error
+    return connection
 
 
-def _postgres(url: str) -> tuple[Any, type[Exception]]:
+def _postgres(url: str) -> Any:
     try:
         import psycopg
     except ImportError as error:
         raise KitError(
-            "PostgreSQL cannot be used",
-            why=f"Its driver does not load: {error}",
+            "The PostgreSQL driver does not load",
+            why=str(error),
             fix="Install it: pip install 'psycopg[binary]'",
         ) from None
+    timeout_s: dict[str, Any] = {} if "connect_timeout=" in url else {"connect_timeout": 5}
     try:
-        patience: dict[str, Any] = {} if "connect_timeout=" in url else {"connect_timeout": 5}
-        connection = psycopg.connect(url, autocommit=True, **patience)
+        connection = psycopg.connect(url, autocommit=True, **timeout_s)
         connection.execute("SET TIME ZONE 'UTC'; SET lock_timeout = '30s'")
     except psycopg.Error as error:
         raise KitError(
             f"The database cannot be reached: {masked(url)}",
             why=f"PostgreSQL says: {masked(str(error).strip())}",
-            fix="Is the server running, and are host, port, user, password and name right?",
+            fix="Check that the server is running and that host, port, user, password and name fit",
         ) from None  # the driver's own error may show the password
-    return connection, psycopg.Error
+    return connection
 
 
 def masked(text: str) -> str:
-    """The text without the passwords of the URLs in it; rather too much hidden than too little."""
+    """Return the text without the passwords of its URLs, hiding too much rather than too little."""
     text = re.sub(r"(://[^:/?#@\s]*):[^\s]*@", r"\1:***@", text)
     return re.sub(r"(?i)(password=)[^&\s]*", r"\1***", text)
