@@ -173,8 +173,9 @@ def soak(
 
 
 @cli.command(context_settings=_PASS_ON)
+@click.option("--fast", is_flag=True, help="Leave out the slow tests: lessons, faults, browser.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def test(arguments: tuple[str, ...]) -> None:
+def test(fast: bool, arguments: tuple[str, ...]) -> None:
     """Run all tests; further arguments go to pytest."""
     _prepare()
     status = 0
@@ -182,9 +183,11 @@ def test(arguments: tuple[str, ...]) -> None:
         for tool in (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]):
             console.print(" ".join(tool))
             status |= subprocess.call([sys.executable, "-m", *tool], cwd=ROOT)
-    # Many tests wait for a broker: several at once, but not one for each core of a large machine.
-    several = () if arguments else ("-n", "auto", "--maxprocesses", "4", "--dist", "worksteal")
-    status |= subprocess.call([sys.executable, "-m", "pytest", *several, *arguments], cwd=ROOT)
+    # Most tests wait for a broker, a session timeout or a kernel: two at once for each core.
+    at_once = str(min(2 * (os.cpu_count() or 1), 8))
+    several = () if arguments else ("-n", at_once, "--dist", "worksteal")
+    options = [*several, *(["--fast"] if fast else []), *arguments]
+    status |= subprocess.call([sys.executable, "-m", "pytest", *options], cwd=ROOT)
     raise SystemExit(status)
 
 

@@ -1,8 +1,13 @@
-"""One embedded broker for all tests that only need a Kafka; they use topics of their own."""
+"""What all tests share: one embedded broker, how often a fault is met, and which tests are slow.
+
+Tests that only need a Kafka share a broker and use topics of their own.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -17,8 +22,48 @@ def kafka() -> Iterator[Broker]:
         yield broker
 
 
+HERE = Path(__file__).parent
+# Tests that take long: whole lessons, set-ups, measurements, faults, and what needs a browser.
+# They come first in a run, in this order, and `--fast` leaves them out.
+SLOW = (
+    "scenarios/test_lessons.py", "browser/", "unit/kittools/test_bundle.py",
+    "unit/kittools/bench/", "unit/kittools/test_cli.py", "soak/", "scenarios/test_launcher.py",
+    "scenarios/test_locked.py",
+)  # fmt: skip
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="tests/soak at full length (kit soak)")
+    parser.addoption("--fast", action="store_true", help="without the slow tests (kit test --fast)")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the slow tests out, or let each worker of pytest-xdist begin with its part of them.
+
+    With `--dist worksteal` each worker is given a run of neighbours, and takes from others when it
+    has done its own. Were the lessons all in one run of neighbours, one worker would still be at
+    them when all others have ended.
+    """
+    ranks = [_rank(item) for item in items]
+    slow = [item for rank, item in sorted(zip(ranks, items, strict=True), key=lambda pair: pair[0])
+            if rank < len(SLOW)]  # fmt: skip
+    quick = [item for rank, item in zip(ranks, items, strict=True) if rank == len(SLOW)]
+    if config.getoption("--fast"):
+        config.hook.pytest_deselected(items=slow)
+        slow = []
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    share = -(-len(quick) // workers)
+    items[:] = [
+        item
+        for number in range(workers)
+        for item in [*slow[number::workers], *quick[number * share : (number + 1) * share]]
+    ]
+
+
+def _rank(item: pytest.Item) -> int:
+    """The place of a test among the slow ones; beyond their end for a quick one."""
+    name = item.path.relative_to(HERE).as_posix()
+    return next((rank for rank, place in enumerate(SLOW) if name.startswith(place)), len(SLOW))
 
 
 @pytest.fixture
