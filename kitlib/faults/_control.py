@@ -1,7 +1,7 @@
 """`Faults`: the proxy as a lesson holds it.
 
-It starts the proxy's process, arms faults in it and writes what they did into a journal. What is
-armed and how often it fired is the proxy's knowledge; it is asked each time.
+It starts the proxy's process, arms faults in it and writes what they did into a journal. It keeps
+no list of its own: what is armed, and how often each fault fired, it asks the proxy each time.
 """
 
 from __future__ import annotations
@@ -15,14 +15,24 @@ import threading
 import time
 import weakref
 from collections.abc import Mapping
+from dataclasses import asdict
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from kafka.cluster import collect_hosts
+
 from kitlib.errors import KitError
+from kitlib.faults._fault import Fault
+from kitlib.faults.bandwidth import Bandwidth
+from kitlib.faults.blackhole import Blackhole
+from kitlib.faults.delay import Delay
+from kitlib.faults.disconnect import Disconnect
+from kitlib.faults.drop_ack import DropAck
 from kitlib.journal import Journal
 from kitlib.process import Guarded
 
+# The proxy's process imports this module with its package, and so knows every fault.
 _CODE = "import sys; sys.path.insert(0, sys.argv[1]); from kitlib.faults._main import main; main()"
 _ROOT = str(Path(__file__).parent.parent.parent)
 REPLY_S = 20.0
@@ -31,23 +41,28 @@ REPLY_S = 20.0
 class Faults:
     """A proxy between clients and a Kafka, and the faults on the way.
 
-    `kafka.behind(faults)` gives the arguments for the clients that shall feel them. Each fault that
-    fires writes a row "fault" into the journal: actor "proxy", topic, partition and offset where
-    they are known, and detail `{"fault": "drop_ack", "api": "Produce", ...}`. journal: a Journal;
-    without it there is a new one, `faults.journal`. The proxy ends with this object.
+    `kafka.behind(faults)` gives the arguments for the clients that are to feel them; it starts the
+    proxy, which ends with this object. journal: a Journal; without one it makes its own,
+    `faults.journal`. Raises KitError for anything else.
 
-    The names of apis are those of the Kafka protocol guide ("Produce", "Fetch", "JoinGroup"). Every
-    method that arms returns when the fault is in force, and raises KitError for wrong arguments.
+    Each fault that fires writes a row "fault" into the journal: actor "proxy", topic, partition and
+    offset where they are known, and detail `{"fault": "drop_ack", "api": "Produce", ...}`.
+
+    Every method that arms a fault returns when the fault is in force. It raises KitError for
+    options that make no sense, without a running proxy, and after 20 s without a reply from it.
+    api: str, a name in Kafka's protocol guide, such as "Produce", "Fetch" or "JoinGroup"; None
+    means all. times: int, how often the fault strikes; None means until `clear()`.
     """
 
     def __init__(self, journal: Journal | None = None) -> None:
         if journal is not None and not isinstance(journal, Journal):
             raise KitError(
-                f"journal is a {type(journal).__name__}", fix="Make one with kit.Journal()"
+                f"Expected a Journal, got {type(journal).__name__}",
+                fix="Make one with kit.Journal()",
             )
         self.journal = Journal() if journal is None else journal
         self._process: Guarded | None = None
-        self._end: Any = None
+        self._kill: weakref.finalize[Any, Any] | None = None
         self._replies: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._ids = itertools.count()
         self._lock = threading.Lock()
@@ -57,12 +72,13 @@ class Faults:
     def drop_ack(
         self, times: int | None = 1, topic: str | None = None, partition: int | None = None
     ) -> None:
-        """Lose acknowledgements: the broker stores the records, the producer is not told.
+        """Lose acknowledgements: the broker stores the records, and the producer is not told.
 
-        times: how many; None for all until `clear()`. topic, partition: only those of requests with
-        records for them. An acknowledgement is for a request: all its partitions lose theirs.
+        times: int, how many are lost; None for all until `clear()`. topic, partition: str and int,
+        to lose only those of requests with records for them. A request has one acknowledgement:
+        all its partitions lose theirs together. Raises KitError as `Faults` says.
         """
-        self._arm("drop_ack", times=times, topic=topic, partition=partition)
+        self._arm(DropAck(times=times, topic=topic, partition=partition))
 
     def delay(
         self,
@@ -71,53 +87,73 @@ class Faults:
         direction: str = "response",
         times: int | None = None,
     ) -> None:
-        """Let each request (direction="request") or answer ("response") arrive delay_ms later."""
-        self._arm("delay", delay_ms=delay_ms, api=api, direction=direction, times=times)
+        """Let requests or their responses arrive late, and what follows on the connection, too.
+
+        delay_ms: milliseconds, above 0. direction: "request" or "response". api, times, and the
+        errors raised: see `Faults`.
+        """
+        self._arm(Delay(delay_ms=delay_ms, api=api, direction=direction, times=times))
 
     def disconnect(self, api: str | None = None, times: int | None = 1) -> None:
-        """Break the connection at a request, before the broker has it."""
-        self._arm("disconnect", api=api, times=times)
+        """Break the connection at a request, before the broker has it.
+
+        api, times, and the errors raised: see `Faults`.
+        """
+        self._arm(Disconnect(api=api, times=times))
 
     def blackhole(self, api: str | None = None, times: int | None = None) -> None:
-        """From a request on, let nothing pass on its connection, which stays open."""
-        self._arm("blackhole", api=api, times=times)
+        """From a request on, let nothing pass on its connection, which stays open.
+
+        api, times, and the errors raised: see `Faults`.
+        """
+        self._arm(Blackhole(api=api, times=times))
 
     def bandwidth(self, kb_per_s: float) -> None:
-        """Slow the line to kb_per_s times 1,000 bytes a second in each direction."""
-        self._arm("bandwidth", kb_per_s=kb_per_s)
+        """Slow the line that all connections share.
+
+        kb_per_s: kilobytes (1,000 bytes) per second in each direction, above 0. Raises KitError as
+        `Faults` says.
+        """
+        self._arm(Bandwidth(kb_per_s=kb_per_s))
 
     def clear(self) -> None:
-        """Disarm all faults; what waits goes on at once, and dead connections end."""
+        """Disarm all faults: what waits goes on at once, and dead connections end.
+
+        Does nothing when no proxy is running. Raises KitError if the proxy does not reply.
+        """
         if self._running:
             self._order("clear")
 
     def armed(self) -> list[dict[str, Any]]:
-        """What was armed since the last `clear()`: "fault", its options, and "fired", a count."""
+        """What was armed since the last `clear()`: a dict each, in the order of arming.
+
+        Its keys are "fault", the name; the fault's options; and "fired", how often it fired. Raises
+        KitError if the proxy does not reply.
+        """
         return list(self._order("show")["armed"]) if self._running else []
 
     # -- the process -----------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """End the proxy, and with it the connections through it."""
+        """End the proxy, and with it every connection through it."""
         with self._lock:
-            if self._end:
-                self._end()
+            if self._kill:
+                self._kill()
             if self._process:
                 self._process.wait(10)
             self._process = None
 
     def behind(self, connection: Mapping[str, Any]) -> dict[str, Any]:
-        """The connection with the addresses of the proxy; it is started if need be.
+        """The connection with the proxy's addresses in place of the brokers'.
 
-        connection: the arguments of a client. Raises KitError for an encrypted one.
+        connection: dict, the arguments of a Kafka client. Starts the proxy if none is running.
+        Raises KitError for an encrypted connection, and if the proxy does not reply.
         """
-        from kafka.cluster import collect_hosts
-
         if "SSL" in connection.get("security_protocol", "PLAINTEXT"):
             raise KitError(
                 "Faults cannot act on an encrypted connection",
-                f"security_protocol is {connection['security_protocol']}: the proxy cannot read it",
-                "Use the embedded broker for this lesson: unset KIT_BOOTSTRAP_SERVERS and restart.",
+                f"The proxy cannot read it: security_protocol is {connection['security_protocol']}",
+                "Use the embedded broker for this lesson: unset KIT_BOOTSTRAP_SERVERS and restart",
             )
         hosts = collect_hosts(connection["bootstrap_servers"], randomize=False)
         with self._lock:
@@ -135,48 +171,46 @@ class Faults:
         replies, journal = self._replies, self.journal  # not self: that would keep it alive
 
         def hear(line: str) -> None:
-            words = json.loads(line)
-            if "re" in words:
-                replies.put(words)
+            message = json.loads(line)
+            if "re" in message:
+                replies.put(message)
             else:
-                journal.add("fault", actor="proxy", **words)
+                journal.add("fault", actor="proxy", **message)
 
         self._process = Guarded(
             [sys.executable, "-u", "-c", _CODE, _ROOT], on_line=hear, grace_s=1.0
         )
-        self._end = weakref.finalize(self, self._process.kill)
+        self._kill = weakref.finalize(self, self._process.kill)
 
-    def _arm(self, fault: str, **options: Any) -> None:
-        from kitlib.faults._main import KINDS
+    def _arm(self, fault: Fault) -> None:
+        self._order("arm", fault=fault.name, options=asdict(fault))
 
-        self._order("arm", fault=fault, options=KINDS[fault](**options).options())
-
-    def _order(self, do: str, **words: Any) -> dict[str, Any]:
-        """Have the proxy do something, and return its reply."""
+    def _order(self, do: str, **arguments: Any) -> dict[str, Any]:
+        """Have the proxy do something, and return its reply; see `obey` in _main.py."""
         with self._lock:
             if self._process is None or not self._process.running:
                 raise KitError(
-                    "There is no proxy that a fault could act in",
+                    "The fault has no proxy to act in",
                     "It has ended" if self._process else "No client is behind it yet",
-                    "Make the client with **kafka.behind(faults), then arm the fault.",
+                    "Make the client with **kafka.behind(faults), then arm the fault",
                 )
-            number, deadline = next(self._ids), time.monotonic() + REPLY_S
-            self._process.send(json.dumps({"id": number, "do": do, **words}))
+            order_id, deadline = next(self._ids), time.monotonic() + REPLY_S
+            self._process.send(json.dumps({"id": order_id, "do": do, **arguments}))
             while self._process.running and time.monotonic() < deadline:
                 with contextlib.suppress(queue.Empty):
                     reply = self._replies.get(timeout=0.1)
-                    if reply["re"] == number:  # an interrupted cell may have left another one
+                    if reply["re"] == order_id:  # an interrupted cell may have left another one
                         return reply
         raise KitError(
-            "The proxy has ended" if not self._running else "The proxy does not answer",
-            fix="End it with faults.stop(), then make the clients again.",
+            "The proxy does not reply" if self._running else "The proxy has ended",
+            fix="Call faults.stop(), then make the clients again",
         )
 
     # -- looking ---------------------------------------------------------------------------------
 
     def __repr__(self) -> str:
         if not self._running:
-            return "Faults(no proxy runs)"
+            return "Faults(no proxy is running)"
         try:
             armed = self.armed()
         except KitError as error:

@@ -1,9 +1,9 @@
-"""One direction of a connection: cuts the stream into frames, and sends bytes when it is time.
+"""One direction of a connection: it cuts the stream into frames and sends bytes when they are due.
 
-A `Flow` reads its own socket and writes to the socket of the other flow of its link. Bytes pass as
-they come; a frame is collected only when the link needs the whole of it. What is no frame of
-Kafka's passes unaltered, and a flow that has too much to send stops reading. It decides nothing:
-the link does.
+A `Flow` reads its own socket and writes to that of the other flow of its link. Bytes pass as they
+come; a whole frame is collected only when the link needs it. Anything that is not a frame of Kafka
+passes unaltered, and a flow with too much still to send stops reading. It decides nothing itself:
+`FlowLink` is what it asks of its link.
 """
 
 from __future__ import annotations
@@ -12,41 +12,53 @@ import asyncio
 import sys
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from kitlib.faults._link import Link
+from kitlib.faults.bandwidth import Bandwidth
 
-MOST_FRAME = 100 * 1024 * 1024  # Kafka's socket.request.max.bytes: nothing longer is collected
-MOST_QUEUED = 256 * 1024  # bytes that wait for their time before a flow stops reading
+MAX_FRAME_BYTES = 100 * 1024 * 1024  # Kafka's socket.request.max.bytes: longer ones only pass
+MAX_QUEUED_BYTES = 256 * 1024  # what may wait for its time before a flow stops reading
+
+
+class FlowLink(Protocol):
+    """A link as its flows see it. silent: nothing passes any more."""
+
+    silent: bool
+
+    def armed(self) -> bool: ...
+    def line(self) -> Bandwidth | None: ...
+    def needs_frame(self, flow: Flow, head: bytes) -> bool: ...
+    def meet(self, flow: Flow, frame: bytes) -> bytes | None: ...
+    def opened(self, flow: Flow) -> None: ...
+    def closed(self) -> None: ...
 
 
 class Flow(asyncio.Protocol):
-    """direction: "request" or "response". head: bytes of a frame that tell what it is."""
+    """direction: "request" or "response". head: how many bytes of a frame tell what it is."""
 
-    def __init__(self, link: Link, direction: str, head: int) -> None:
-        self.other: Flow  # the link sets it
+    def __init__(self, link: FlowLink, direction: str, head: int) -> None:
+        self.other: Flow  # set by the link
         self.transport: asyncio.Transport | None = None
+        self.due = 0.0  # when the next byte may pass (time.monotonic); 0 for at once
         self._link = link
         self._direction = direction
         self._head = head
-        self._held = bytearray()  # the start of a frame that is not decided yet
-        self._need = 0  # bytes that must be held before it can be
-        self._rest = 0  # bytes of the present frame that are still to pass
+        self._held = bytearray()  # the start of a frame that cannot be judged yet
+        self._need = 0  # how many bytes must be held for that
+        self._rest = 0  # bytes of the present frame that have yet to pass
         self._queue: deque[tuple[float, bytes]] = deque()  # what waits, and until when
         self._queued = 0
-        self.due = 0.0  # nothing passes before this time (time.monotonic)
         self._timer: asyncio.TimerHandle | None = None
         self._ended = False
-        self._blocks: set[str] = set()  # why it does not read
+        self._blocks: set[str] = set()  # the reasons for not reading
 
     # -- reading ---------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        """Relay what came, with what is held."""
+        """Relay what came, after what is held."""
         if self._link.silent:
             return
-        if self._held or "answer" in self._blocks:
+        if self._held or "response" in self._blocks:
             self._held += data
             if len(self._held) < self._need:
                 return
@@ -66,13 +78,13 @@ class Flow(asyncio.Protocol):
                 self._held, self._need = bytearray(data[at:]), need
                 break
             if need < self._head:
-                # Too short for a request or an answer; without a length there are no frames at all.
+                # Too short for Kafka's protocol; and a negative length means no frames at all.
                 self._rest = 4 + size if size >= 0 else sys.maxsize
                 continue
-            if self._link.proxy.armed:
-                self._emit(data[sent:at])  # what a fault does begins with this frame
+            if self._link.armed():
+                self._emit(data[sent:at])  # a fault acts on this frame, not on what came before
                 sent = at
-            instead = self._link.met(self, data[at : at + need])
+            instead = self._link.meet(self, data[at : at + need])
             if self._link.silent:
                 return
             if instead is None:
@@ -80,46 +92,46 @@ class Flow(asyncio.Protocol):
                 continue
             self._emit(data[sent:at] + instead)
             sent = at = at + need
-            if "answer" in self._blocks:
+            if "response" in self._blocks:
                 self._held, self._need = bytearray(data[at:]), sys.maxsize
                 return
         self._emit(data[sent:at])
 
     def _measure(self, data: bytes, at: int) -> tuple[int, int]:
-        """How many bytes of the frame that starts here are needed, and the length it tells."""
+        """How many bytes of the frame that starts here are needed, and the length it states."""
         if len(data) - at < 4:
             return 4, 0
         size = int.from_bytes(data[at : at + 4], "big", signed=True)
         need = 4 + max(0, min(size, self._head - 4))
-        known = need == self._head <= len(data) - at and size <= MOST_FRAME
-        if known and self._link.needs(self, data[at : at + need]):
+        complete = need == self._head <= len(data) - at and size <= MAX_FRAME_BYTES
+        if complete and self._link.needs_frame(self, data[at : at + need]):
             need = 4 + size
         return need, size
 
-    def block(self, why: str, on: bool = True) -> None:
-        """Stop reading for this reason, or go on if there is no other."""
-        (self._blocks.add if on else self._blocks.discard)(why)
+    def block(self, reason: str, on: bool = True) -> None:
+        """Stop reading for this reason; with on=False, go on unless another reason remains."""
+        (self._blocks.add if on else self._blocks.discard)(reason)
         if self.transport is not None and not self.transport.is_closing():
             (self.transport.pause_reading if self._blocks else self.transport.resume_reading)()
 
     def resume(self) -> None:
-        """Go on with what came while an answer was waited for."""
-        if "answer" in self._blocks:
-            self.block("answer", False)
+        """Go on with what came during the wait for a response."""
+        if "response" in self._blocks:
+            self.block("response", False)
             self._need = 0
             self.data_received(b"")
 
     # -- writing ---------------------------------------------------------------------------------
 
     def _emit(self, data: bytes) -> None:
-        """Pass these bytes on, now or when their time has come."""
-        target, line = self.other.transport, self._link.proxy.line
-        if not data or target is None:
+        """Pass these bytes on, now or when they are due and the other side is connected."""
+        target, line = self.other.transport, self._link.line()
+        if not data:
             return
-        if not (self._queue or self.due or line):
+        if target is not None and not (self._queue or self.due or line):
             target.write(data)
             return
-        now, step = time.monotonic(), line.piece if line else len(data)
+        now, step = time.monotonic(), line.piece_bytes if line else len(data)
         for start in range(0, len(data), step):
             piece = data[start : start + step]
             if line:
@@ -130,24 +142,26 @@ class Flow(asyncio.Protocol):
 
     def _flush(self) -> None:
         target, now = self.other.transport, time.monotonic()
-        while self._queue and self._queue[0][0] <= now and target is not None:
+        if target is None:
+            return
+        while self._queue and self._queue[0][0] <= now:
             piece = self._queue.popleft()[1]
             self._queued -= len(piece)
             target.write(piece)
         if self._timer:
             self._timer.cancel()
         if self._queue:
-            wait = self._queue[0][0] - now
-            self._timer = asyncio.get_running_loop().call_later(wait, self._flush)
-        elif self._ended and target is not None:
+            wait_s = self._queue[0][0] - now
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self._flush)
+        elif self._ended:
             target.close()
         elif self.due <= now:
             self.due = 0.0
-        self.block("queue", self._queued > MOST_QUEUED)
+        self.block("queue", self._queued > MAX_QUEUED_BYTES)
 
-    def hold(self, seconds: float) -> None:
+    def hold(self, delay_s: float) -> None:
         """Let nothing that comes from now on pass before this time is over."""
-        self.due = max(self.due, time.monotonic() + seconds)
+        self.due = max(self.due, time.monotonic() + delay_s)
 
     def hurry(self) -> None:
         """Send at once what waits."""
@@ -156,26 +170,32 @@ class Flow(asyncio.Protocol):
         self._flush()
 
     def drop(self) -> None:
-        """Forget what waits: nobody will take it."""
+        """Discard what waits."""
         self._queue.clear()
         self._queued = 0
+
+    def abort(self) -> None:
+        """Close its socket at once."""
+        if self.transport is not None:
+            self.transport.abort()
 
     # -- asyncio.Protocol ------------------------------------------------------------------------
 
     def connection_made(self, transport: Any) -> None:
-        """Its socket is open."""
+        """Its socket is connected: what the other flow has for it can go."""
         self.transport = transport
         self._link.opened(self)
+        self.other._flush()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Its socket is closed: the other one goes when it has got what waits for it."""
+        """Its socket is closed: the other one closes, too, once it has got what waits for it."""
         self._ended = True
         self._flush()
         self.other.drop()
-        self._link.left()
+        self._link.closed()
 
     def pause_writing(self) -> None:
-        """Its socket takes no more: stop reading what goes there."""
+        """Its socket takes no more: stop reading what would go there."""
         self.other.block("full")
 
     def resume_writing(self) -> None:

@@ -1,7 +1,7 @@
-"""bandwidth: a slow line, shared by all connections, with the same rate for each direction.
+"""bandwidth: a slow line that all connections share, with the same rate in each direction.
 
-It does not end by itself and meets every api. It fires once for each connection that it slows.
-Of several, the one that was armed last counts.
+It slows every api and does not end by itself. It fires once for each connection that it slows. Of
+several, the one that was armed last counts.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from weakref import WeakSet
 
-from kitlib.faults._fault import Fault, positive
-from kitlib.faults._link import Link
-from kitlib.faults._wire import Call
+from kitlib.faults._fault import Fault, Link, positive
+from kitlib.faults._wire import Request
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True)
 class Bandwidth(Fault):
-    """kb_per_s: 1,000 bytes per second, above 0."""
+    """kb_per_s: int or float above 0, in units of 1,000 bytes per second."""
 
     kb_per_s: float
 
@@ -24,20 +23,21 @@ class Bandwidth(Fault):
         super().__post_init__()
         if not positive(self.kb_per_s):
             self._refuse("kb_per_s", "Give kilobytes per second above 0, such as kb_per_s=100")
-        self.piece = max(1, int(self.kb_per_s * 50))  # bytes in a twentieth of a second
-        self._free = {"request": 0.0, "response": 0.0}
+        self.piece_bytes = max(1, int(self.kb_per_s * 50))  # what passes in a twentieth of a second
+        self._free_at = {"request": 0.0, "response": 0.0}  # time.monotonic
         self._slowed: WeakSet[Link] = WeakSet()
 
-    def slot(self, direction: str, size: int, now: float) -> float:
-        """When `size` bytes have gone through the line, in the seconds of `now`."""
-        self._free[direction] = max(self._free[direction], now) + size / (self.kb_per_s * 1000)
-        return self._free[direction]
+    def slot(self, direction: str, size_bytes: int, now: float) -> float:
+        """When so many bytes have gone through the line; `now` is time.monotonic, in seconds."""
+        start = max(self._free_at[direction], now)
+        self._free_at[direction] = start + size_bytes / (self.kb_per_s * 1000)
+        return self._free_at[direction]
 
-    def meets(self, link: Link, call: Call) -> bool:
-        """The first request of a connection that it slows."""
+    def meets(self, link: Link, request: Request) -> bool:
+        """The first request of each connection that it slows."""
         return link not in self._slowed
 
-    def strike(self, link: Link, call: Call) -> None:
-        """Only write it down: every frame passes `slot`."""
+    def strike(self, link: Link, request: Request) -> None:
+        """Only write it down: what slows the connection is `slot`, for every frame."""
         self._slowed.add(link)
-        link.note(self, call, kb_per_s=self.kb_per_s)
+        link.note(self, request, kb_per_s=self.kb_per_s)

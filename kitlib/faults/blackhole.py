@@ -1,25 +1,21 @@
-"""blackhole: the connection stays open, but from a request on nothing arrives, in no direction.
+"""blackhole: a connection stays open, but from a request on nothing arrives in either direction.
 
-The client notices nothing until its own timeout. It then connects anew, and a new connection is
-sound until a request on it is met. Clearing the faults ends the connections that are dead: bytes
-are missing on them.
+The client notices nothing until its own timeout. It then connects again, and the new connection
+works until a request on it is met. Clearing the faults ends the dead connections: bytes are missing
+on them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from kitlib.faults._fault import Fault
-from kitlib.faults._link import Link
-from kitlib.faults._wire import Call
+from kitlib.faults._fault import Fault, Link
+from kitlib.faults._wire import Request
 
 
-@dataclass(kw_only=True, eq=False)
 class Blackhole(Fault):
-    """The options are those of every fault."""
+    """It has the options of every fault."""
 
-    def strike(self, link: Link, call: Call) -> None:
-        """Swallow this request and whatever comes after it."""
+    def strike(self, link: Link, request: Request) -> None:
+        """Swallow this request and everything after it."""
         self.left -= 1
-        link.note(self, call)
+        link.note(self, request)
         link.silence()

@@ -1,32 +1,30 @@
-"""delay: a request or its answer arrives later. Nothing is lost.
+"""delay: a request or its response arrives later. Nothing is lost.
 
-What follows on the same connection waits behind it, as TCP keeps the order; frames that were on
-their way together are late by the same time, not by the sum.
+What follows on the same connection waits behind it, because TCP keeps the order. Frames that were
+on their way together are late by the same time, not by the sum.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kitlib.faults._fault import Fault, positive
-from kitlib.faults._link import Link
-from kitlib.faults._wire import Call
+from kitlib.faults._fault import Fault, Link, positive
+from kitlib.faults._wire import Request
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True)
 class Delay(Fault):
-    """delay_ms: milliseconds, above 0, for each frame that is met."""
+    """delay_ms: int or float above 0, the milliseconds that each frame it meets is late."""
 
     delay_ms: float
-    direction: str = "response"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not positive(self.delay_ms):
             self._refuse("delay_ms", "Give milliseconds above 0, such as delay_ms=50")
 
-    def strike(self, link: Link, call: Call) -> None:
-        """Hold this frame, and so what follows it, for the time."""
+    def strike(self, link: Link, request: Request) -> None:
+        """Hold this frame, and so what follows it."""
         self.left -= 1
-        link.note(self, call, delay_ms=self.delay_ms, direction=self.direction)
+        link.note(self, request, delay_ms=self.delay_ms, direction=self.direction)
         link.hold(self.direction, self.delay_ms / 1000)

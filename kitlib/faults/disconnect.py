@@ -1,25 +1,19 @@
-"""disconnect: the connection breaks when a request comes, and the broker never sees the request.
+"""disconnect: the connection breaks at a request, before the broker has seen it.
 
-The client notices at once and connects again; whether it repeats the request is its own matter.
+The client notices at once and connects again. Whether it repeats the request is its own decision.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from kitlib.faults._fault import Fault
-from kitlib.faults._link import Link
-from kitlib.faults._wire import Call
+from kitlib.faults._fault import Fault, Link
+from kitlib.faults._wire import Request
 
 
-@dataclass(kw_only=True, eq=False)
 class Disconnect(Fault):
-    """The options are those of every fault."""
+    """It has the options of every fault."""
 
-    times: int | None = 1
-
-    def strike(self, link: Link, call: Call) -> None:
+    def strike(self, link: Link, request: Request) -> None:
         """End both connections at once."""
         self.left -= 1
-        link.note(self, call)
+        link.note(self, request)
         link.cut()

@@ -1,8 +1,8 @@
 """drop_ack: the broker has stored the records, and the producer never hears of it.
 
-The Produce request is forwarded, and when its answer comes, the answer is thrown away and both
-connections end, as in a network that breaks at the worst moment. It is the only fault that decodes
-requests. It does not touch answers that say that nothing was stored.
+The Produce request is forwarded. When its response comes, it is discarded and both connections end,
+as in a network that breaks at the worst moment. A response that says that nothing was stored passes
+untouched. This is the only fault that decodes requests.
 """
 
 from __future__ import annotations
@@ -10,17 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from kitlib.faults._fault import Fault, whole
-from kitlib.faults._link import Link
-from kitlib.faults._wire import Call, Part, acknowledged, produced
+from kitlib.faults._fault import Fault, Link, whole
+from kitlib.faults._wire import Batch, Request, acknowledged, produced
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True)
 class DropAck(Fault):
-    """topic, partition: only requests with records for these; None means any."""
+    """topic: str, partition: int, to meet only requests with records for them; None means any."""
 
     api: str | None = "Produce"
-    times: int | None = 1
     topic: str | None = None
     partition: int | None = None
     needs_frame: ClassVar[bool] = True
@@ -30,35 +28,38 @@ class DropAck(Fault):
         if self.topic is not None and not (isinstance(self.topic, str) and self.topic):
             self._refuse("topic", "Give the name of a topic, or None for any")
         if self.partition is not None and not whole(self.partition, 0):
-            self._refuse("partition", "Give a partition from 0 on, or None for any")
+            self._refuse("partition", "Give a partition number of at least 0, or None for any")
 
-    def _chosen(self, parts: list[Part]) -> list[Part]:
+    def _chosen(self, batches: list[Batch]) -> list[Batch]:
         return [
-            part
-            for part in parts
-            if self.topic in (None, part.topic) and self.partition in (None, part.partition)
+            batch
+            for batch in batches
+            if self.topic in (None, batch.topic) and self.partition in (None, batch.partition)
         ]
 
-    def meets(self, link: Link, call: Call) -> bool:
-        """A Produce request that is to be acknowledged, for the topic and partition."""
-        return super().meets(link, call) and bool(self._chosen(produced(call, link.proxy.names)))
+    def meets(self, link: Link, request: Request) -> bool:
+        """A Produce request with acks=1 or acks="all" that has records for topic and partition."""
+        if not super().meets(link, request):
+            return False
+        return bool(self._chosen(produced(request, link.topic_names)))
 
-    def strike(self, link: Link, call: Call) -> None:
-        """Wait for the answer; what the producer sends meanwhile does not reach the broker."""
+    def strike(self, link: Link, request: Request) -> None:
+        """Wait for the response; what the producer sends meanwhile does not reach the broker."""
         self.left -= 1
-        link.take(call, self)
+        link.take(request, self)
 
-    def answered(self, link: Link, call: Call, frame: bytes) -> None:
-        """Lose the answer, or let it go if the broker has not stored what was chosen."""
-        parts = [part for part in acknowledged(call, frame, link.proxy.names) if part.error == 0]
-        chosen = self._chosen(parts)
+    def decide(self, link: Link, request: Request, response: bytes) -> None:
+        """Lose the response, or let it pass if the broker has stored none of what was chosen."""
+        batches = acknowledged(request, response, link.topic_names)
+        stored = [batch for batch in batches if batch.error_code == 0]
+        chosen = self._chosen(stored)
         if not chosen:
-            link.release(call)
+            link.release(request)
             return
-        # One answer acknowledges all partitions of its request: they are lost together.
-        lost = [f"{part.topic}-{part.partition} at {part.offset}" for part in parts]
+        # One response acknowledges all batches of its request: they are lost together.
+        lost = [f"{batch.topic}-{batch.partition} at {batch.offset}" for batch in stored]
         place: dict[str, Any] = {"topic": chosen[0].topic}
         if len(chosen) == 1:
             place |= {"partition": chosen[0].partition, "offset": chosen[0].offset}
-        link.note(self, call, **place, lost=lost)
-        link.lose(call)
+        link.note(self, request, **place, lost=lost)
+        link.lose(request)

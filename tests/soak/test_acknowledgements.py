@@ -18,7 +18,7 @@ def test_one_acknowledgement_is_lost(
 ) -> None:
     """Without idempotence there are two records each time, with it one."""
     rounds, topic = times(3, 100), f"one-lost-ack-{idempotent}"
-    found = []
+    copies = []
     with Faults() as faults:
         for number in range(rounds):
             kafka.fresh_topic(topic)
@@ -26,8 +26,8 @@ def test_one_acknowledgement_is_lost(
                 faults.drop_ack(times=1)
                 producer.send(topic, b"x").get(30)
             assert len(faults.journal.rows("fault")) == number + 1
-            found.append(len(kafka.read(topic).rows("stored")))
-    assert found == [1 if idempotent else 2] * rounds
+            copies.append(len(kafka.read(topic).rows("stored")))
+    assert copies == [1 if idempotent else 2] * rounds
 
 
 def test_earlier_acknowledgements_are_read_by_a_client_that_is_short_of_time(

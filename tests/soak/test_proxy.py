@@ -56,7 +56,7 @@ class Proxy:
         """How many files it has open when all its connections are gone."""
         listen = psutil.CONN_LISTEN
         wait_until(
-            lambda: all(one.status == listen for one in self.process.net_connections("tcp")),
+            lambda: all(c.status == listen for c in self.process.net_connections("tcp")),
             "no connection is left in the proxy",
         )
         return int(self.process.num_fds())
@@ -78,7 +78,8 @@ class Proxy:
 
     @contextlib.contextmanager
     def unharmed(self, most: int = 10 * MB) -> Iterator[None]:
-        """Afterwards a record goes through, no file is left, and `most` bytes at the most."""
+        """Afterwards a record goes through, no file is left open, and memory grew by under `most`
+        bytes."""
         self.round_trip()
         files, memory = self.files(), self.memory()
         yield
@@ -170,11 +171,11 @@ def test_requests_and_answers_cut_at_every_byte(
                 stream.sendall(request[:cut])
                 proxy.settle()
                 stream.sendall(request[cut:])
-                found = answer(stream)
-                assert struct.unpack(">i", found[4:8])[0] == cut
+                response = answer(stream)
+                assert struct.unpack(">i", response[4:8])[0] == cut
                 if ask is metadata_request:
                     expected = ports(plain, kafka.bootstrap_servers, port)
-                    assert found[8:] == expected[8:], f"cut at {cut}"
+                    assert response[8:] == expected[8:], f"cut at {cut}"
         with dial(peer) as stream:
             for cut in range(1, len(plain), step):
                 halves[:] = plain[:cut], plain[cut:]
@@ -384,14 +385,14 @@ NAMING = {METADATA: MetadataResponse, COORDINATOR: FindCoordinatorResponse,
           CLUSTER: DescribeClusterResponse}  # fmt: skip
 
 
-class Said(socketserver.BaseRequestHandler):
-    """Answers every request with what the test has put into `said`."""
+class Scripted(socketserver.BaseRequestHandler):
+    """Answers every request with what the test has put into `response`."""
 
-    said = b""
+    response = b""
 
     def handle(self) -> None:
         while answer(self.request):
-            self.request.sendall(self.said)
+            self.request.sendall(self.response)
 
 
 def naming(api: int, version: int, hosts: list[tuple[str, int]], unknown: bytes) -> bytes:
@@ -421,7 +422,7 @@ def naming(api: int, version: int, hosts: list[tuple[str, int]], unknown: bytes)
 
 def test_only_the_addresses_of_an_answer_change(proxy: Proxy, times: Times) -> None:
     """Whatever else is in it: fields of a later Kafka, bytes at its end."""
-    peer = proxy.before(Said)
+    peer = proxy.before(Scripted)
     named = dict(zip(HOSTS, range(len(HOSTS)), strict=True))
 
     @settings(max_examples=times(100, 5000), deadline=None, suppress_health_check=list(HealthCheck))
@@ -435,14 +436,14 @@ def test_only_the_addresses_of_an_answer_change(proxy: Proxy, times: Times) -> N
         version = min(version, NAMING[api].max_version)
         if api == COORDINATOR and version < 4:
             hosts = hosts[:1]
-        Said.said = naming(api, version, hosts, unknown)
+        Scripted.response = naming(api, version, hosts, unknown)
         stream.sendall(frame(api, 7, version=version))
-        found = answer(stream)
-        moved = NAMING[api].decode(found, version=version, header=True, framed=True)
+        response = answer(stream)
+        moved = NAMING[api].decode(response, version=version, header=True, framed=True)
         nodes = getattr(moved, "brokers", None) or getattr(moved, "coordinators", None) or [moved]
         assert {node.host for node in nodes} == {"127.0.0.1"}
         places = [("127.0.0.1", int(node.port)) for node in nodes]
-        assert found == naming(api, version, places, unknown)
+        assert response == naming(api, version, places, unknown)
         for host, place in zip(hosts, places, strict=True):
             known = named.setdefault(host, place[1])
             named[host] = known if known > len(HOSTS) else place[1]
@@ -461,7 +462,7 @@ def test_only_the_addresses_of_an_answer_change(proxy: Proxy, times: Times) -> N
 
 def test_random_bytes_as_a_broker(proxy: Proxy, times: Times) -> None:
     """They come through as they are, whatever the client had asked for."""
-    peer = proxy.before(Said)
+    peer = proxy.before(Scripted)
 
     @settings(max_examples=times(100, 5000), deadline=None, suppress_health_check=list(HealthCheck))
     @given(
@@ -472,12 +473,12 @@ def test_random_bytes_as_a_broker(proxy: Proxy, times: Times) -> None:
     )
     def nonsense(api: int, version: int, body: bytes, framed: bool) -> None:
         # Without frames it starts like no length: of a frame's head no part is passed on.
-        Said.said = struct.pack(">ii", 4 + len(body), 7) if framed else b"\xff\xff\xff\xff"
-        Said.said += body
+        Scripted.response = struct.pack(">ii", 4 + len(body), 7) if framed else b"\xff\xff\xff\xff"
+        Scripted.response += body
         wary(proxy.faults)
         with dial(peer) as stream:
             stream.sendall(frame(api, 7, version=version))
-            assert read(stream, len(Said.said)) == Said.said
+            assert read(stream, len(Scripted.response)) == Scripted.response
         proxy.faults.clear()
 
     with proxy.unharmed():
@@ -487,8 +488,8 @@ def test_random_bytes_as_a_broker(proxy: Proxy, times: Times) -> None:
 def test_what_a_learner_sees_of_a_broker_that_speaks_nonsense(proxy: Proxy, times: Times) -> None:
     """An error of Kafka's, in time; the same faults go on serving the real broker."""
     rounds = times(1, 20)
-    Said.said = frame(1, 1, b"nonsense " * 20)
-    peer = proxy.before(Said)
+    Scripted.response = frame(1, 1, b"nonsense " * 20)
+    peer = proxy.before(Scripted)
     with proxy.unharmed():
         for _ in range(rounds):
             with pytest.raises(KafkaError):

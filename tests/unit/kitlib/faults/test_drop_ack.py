@@ -30,14 +30,14 @@ def test_the_record_is_stored_twice_only_without_idempotence(
     copies = 1 if idempotent else 2
     for number in range(10):
         faults.drop_ack(times=1)
-        told = sender.send("lost-ack", b"%d" % number).get(20).offset
+        acknowledged = sender.send("lost-ack", b"%d" % number).get(20).offset
         (row,) = faults.journal.wait("fault", number + 1)[number:]
         assert (row.actor, row.topic, row.partition) == ("proxy", "lost-ack", 0)
         assert row.offset == copies * number
         assert row.detail is not None
         assert row.detail["fault"] == "drop_ack"
         assert row.detail["api"] == "Produce"
-        assert told == row.offset + copies - 1
+        assert acknowledged == row.offset + copies - 1
     sender.close()
     stored = [str(number) for number in range(10) for _ in range(copies)]
     assert log(kafka, "lost-ack") == [(0, at, value) for at, value in enumerate(stored)]
