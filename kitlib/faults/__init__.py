@@ -1,4 +1,4 @@
-"""Faults between clients and a real Kafka: a proxy that understands Kafka's frames.
+"""Faults on the way between clients and a real Kafka: a proxy that understands Kafka's frames.
 
 `Faults` is what a lesson holds: it starts the proxy as a process of its own, arms faults in it and
 records in a journal what they did. Each fault has a file of its own, and `Link` in `_fault.py`
