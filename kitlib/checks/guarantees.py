@@ -1,60 +1,33 @@
-"""The five guarantees of delivery: nothing lost, nothing twice, in order, nothing skipped, and
+"""The five guarantees of delivery: nothing lost, nothing twice, all in order, nothing skipped, and
 nothing committed before it was processed.
 
-`kitlib.journal.naming` says which rows are about the same event, and what "event 4" means. Every
-check can be narrowed to one topic, and those that look at consumers to one group. None of them
-changes the journal or asks the broker.
+Every check takes a journal, can be narrowed to one topic (by its name) and one consumer group (by
+its id), and returns a `Verdict`. It raises a `KitError` when it is given something else than a
+journal, or a journal without the rows that it judges. A check neither changes the journal nor asks
+the broker; `kitlib.journal.naming` says what "event 4" means. The guarantees are those of "Message
+Delivery Semantics" in Kafka's documentation (chapter Design) and of KIP-98 for retries.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from functools import cache
-from html import escape
+from collections.abc import Iterable
 
+from kitlib.checks._verdict import Verdict, at, namer, rows_of, verdict
 from kitlib.errors import KitError
 from kitlib.journal import Journal, Row
 from kitlib.journal.naming import (
     Event,
-    event_numbers,
     event_of,
     in_log_order,
     listed,
-    name_of,
     place_of,
     places,
     timestamp_of,
     who,
 )
 
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a check found; as a bool it says whether the guarantee holds.
-
-    claim: the guarantee. sentence: what was found. rows: those that break it, none if it holds.
-    """
-
-    ok: bool
-    claim: str
-    sentence: str
-    rows: list[Row] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return self.ok
-
-    def __repr__(self) -> str:
-        return f"{'Holds' if self.ok else 'Broken'}: {self.claim}\n{self.sentence}"
-
-    def _repr_html_(self) -> str:
-        word, colour = ("Holds", "#1b6e3c") if self.ok else ("Broken", "#a32a1d")
-        return (
-            f'<div style="border-left:4px solid {colour};padding-left:.7em">'
-            f'<b style="color:{colour}">{word}:</b> {escape(self.claim)}<br>'
-            f"{escape(self.sentence)}</div>"
-        )
+Reader = tuple[str | None, str | None, int | None]  # a group in a topic's partition
 
 
 def check_lost(
@@ -67,21 +40,24 @@ def check_lost(
     """Is every event that was `of` also `among`? By default: is what was acknowledged on the log?
 
     of, among: kinds of rows, such as "sent" and "stored", or "stored" and "processed". An event
-    counts as found when its key and value are, or its place. group: look only among its rows.
+    is there when a row among them has its key and value, or its place on the log. topic: judge
+    only its events. group: look only among its rows.
+
+    Returns a Verdict with a row for each missing event. Raises KitError without `of` rows.
     """
-    wanted = _first_of_each(_rows(journal, of, topic))
-    found = _rows(journal, among, topic, group, needed=False)
-    events, taken = {event_of(row) for row in found}, {place_of(row) for row in found}
+    wanted = _first_of_each(rows_of(journal, of, topic))
+    candidates = rows_of(journal, among, topic, group, needed=False)
+    events, taken = set(map(event_of, candidates)), set(map(place_of, candidates))
     missing = [
         row
         for row in wanted
         if event_of(row) not in events and (row.offset is None or place_of(row) not in taken)
     ]
-    name = _namer(journal)
-    return _verdict(
+    name = namer(journal)
+    return verdict(
         f"Every {of} event is {among}.",
         f"All {len(wanted):,} {of} events are {among}.",
-        [(f"{name(row)} was {of}{_at(row)} and is not {among}", [row]) for row in missing],
+        [(f"{name(row)} was {of}{at(row)} and is not {among}", [row]) for row in missing],
     )
 
 
@@ -90,22 +66,27 @@ def check_duplicates(
 ) -> Verdict:
     """Is every event there once? On the log: at one offset. Otherwise: in one row of each group.
 
-    among: "stored", "processed" or "consumed". A record that was read from the log twice is one.
+    among: "stored", "processed" or "consumed". A record that the journal read from the log twice
+    counts once. topic, group: judge only their rows.
+
+    Returns a Verdict with all rows of each event that is there more than once. Raises KitError
+    without `among` rows.
     """
-    by_event: dict[tuple[str | None, Event], dict[object, Row]] = defaultdict(dict)
-    for number, row in enumerate(_rows(journal, among, topic, group)):
-        one = place_of(row) if among == "stored" else number
-        by_event[(row.group, event_of(row))].setdefault(one, row)
-    name, faults = _namer(journal), []
-    for rows in (list(rows.values()) for rows in by_event.values() if len(rows) > 1):
-        found = f"is at {places(rows)}"
-        if among != "stored":
-            times = listed([f"by {row.actor}{_at(row)}" for row in rows])
-            found = f"was {among} {len(rows)} times, {times}"
-        faults.append((f"{name(rows[0])} {found}", rows))
-    return _verdict(
+    copies: dict[tuple[str | None, Event], dict[object, Row]] = defaultdict(dict)
+    for number, row in enumerate(rows_of(journal, among, topic, group)):
+        copy = place_of(row) if among == "stored" else number
+        copies[(row.group, event_of(row))].setdefault(copy, row)
+    name, faults = namer(journal), []
+    for rows in (list(rows.values()) for rows in copies.values() if len(rows) > 1):
+        if among == "stored":
+            what = f"is at {places(rows)}"
+        else:
+            times = listed([f"by {row.actor}{at(row)}" for row in rows])
+            what = f"was {among} {len(rows)} times, {times}"
+        faults.append((f"{name(rows[0])} {what}", rows))
+    return verdict(
         f"Every {among} event is there once.",
-        f"All {len(by_event):,} {among} events are there once.",
+        f"All {len(copies):,} {among} events are there once.",
         faults,
     )
 
@@ -115,12 +96,16 @@ def check_order(
 ) -> Verdict:
     """Are the events of each key in the order in which they were first sent?
 
-    Where nothing was sent in this journal, the timestamps in the values are the order. On the log
-    only a partition has an order, so a key in two partitions breaks it. Consumed and processed
-    events are compared by time. An event that is there twice counts where it is first; events
-    without a key promise no order and are left out.
+    among: "stored", "processed" or "consumed". Stored events are compared by offset, the others by
+    time. Kafka keeps order only within a partition, so a key stored in two partitions breaks the
+    guarantee. If nothing was sent in this journal, the timestamps in the values give the order. An
+    event that is there twice counts where it comes first. Events without a key are left out,
+    because nothing promises an order for them. topic, group: judge only their rows.
+
+    Returns a Verdict with the two rows of each pair out of order, or all rows of a key in several
+    partitions. Raises KitError without `among` rows, and when none of them can be compared.
     """
-    rows = [row for row in _rows(journal, among, topic, group) if row.key is not None]
+    rows = [row for row in rows_of(journal, among, topic, group) if row.key is not None]
     rows = in_log_order(rows) if among == "stored" else sorted(rows, key=lambda row: row.time)
     rank: dict[Event, float] = {}
     for number, row in enumerate(sorted(journal.rows("sent"), key=lambda row: row.time)):
@@ -134,26 +119,27 @@ def check_order(
             by_key[(row.topic, row.key, row.group)].append(row)
     if not by_key:
         raise KitError(
-            what=f"There is no order to compare these {among} events with.",
-            why="None of them has a key and was sent in this journal, or has a timestamp.",
+            what=f"The journal does not tell in which order its {among} events were sent.",
+            why="It can compare events that have a key and were sent in this journal, or, if "
+            "nothing was sent in it, have a timestamp.",
             fix="Record the producer, with journal.record(producer), before it sends.",
         )
-    name, faults = _namer(journal), []
+    name, faults = namer(journal), []
     for (_, key, _), events in by_key.items():
         parts = sorted({row.partition for row in events if row.partition is not None})
         if among == "stored" and len(parts) > 1:
             where = listed([str(part) for part in parts])
-            text = f"{who(key)} is in partitions {where}, and between them is no order"
+            text = f"{who(key)} is in partitions {where}, which have no order between them"
             faults.append((text, events))
             continue
         last = events[0]
         for row in events[1:]:
             if rank[event_of(row)] < rank[event_of(last)]:
-                text = f"{name(row, _at(row))} comes after a later one{_at(last)}"
+                text = f"{name(row, at(row))} comes after a later one{at(last)}"
                 faults.append((text, [last, row]))
             else:
                 last = row
-    return _verdict(
+    return verdict(
         f"The {among} events of each key are in the order in which they were sent.",
         f"All {sum(map(len, by_key.values())):,} events of {len(by_key):,} keys are in order.",
         faults,
@@ -164,37 +150,41 @@ def check_skipped(journal: Journal, group: str | None = None, topic: str | None 
     """Has each group processed every record on the log that lies before its position?
 
     The position in a partition is the last committed offset, or the one after the last processed
-    record, whichever is higher: what lies before it, the group will not read again.
+    record, whichever is higher: the group will not read again what lies before it. topic, group:
+    judge only their rows.
+
+    Returns a Verdict with a row for each record passed over. Raises KitError without "stored" rows,
+    and without "processed" and "committed" ones.
     """
-    stored = _rows(journal, "stored", topic)
-    kinds = ("processed", "committed")
-    seen = [row for kind in kinds for row in _rows(journal, kind, topic, group, needed=False)]
-    if not seen:
-        raise _nothing("processed or committed")
-    positions: dict[tuple[str | None, str | None, int | None], dict[str, int]] = defaultdict(dict)
-    done = set()
-    for row in sorted((row for row in seen if row.offset is not None), key=lambda row: row.time):
-        place = positions[(row.group, row.topic, row.partition)]
-        if row.kind == "committed":
-            place["committed"] = row.offset or 0
+    stored = in_log_order(rows_of(journal, "stored", topic))
+    committed: dict[Reader, int] = {}
+    processed: dict[Reader, set[int]] = defaultdict(set)
+    rows = rows_of(journal, ("processed", "committed"), topic, group)
+    for row in sorted(rows, key=lambda row: row.time):
+        if row.offset is None:
+            continue
+        done = processed[_reader(row)]
+        if row.kind == "processed":
+            done.add(row.offset)
         else:
-            place["processed"] = max(place.get("processed", 0), (row.offset or 0) + 1)
-            done.add((row.group, place_of(row)))
+            committed[_reader(row)] = row.offset
     faults = []
-    for (member_of, *where), place in positions.items():
+    for reader, done in processed.items():
+        position = max(committed.get(reader, 0), max(done, default=-1) + 1)
         passed = [
             row
-            for row in in_log_order(stored)
-            if [row.topic, row.partition] == where
-            and (row.offset or 0) < max(place.values())
-            and (member_of, place_of(row)) not in done
+            for row in stored
+            if (row.topic, row.partition) == reader[1:]
+            and (row.offset or 0) < position
+            and row.offset not in done
         ]
         if passed:
-            text = f"group {member_of} passed over {places(passed)} without processing"
+            text = f"group {reader[0]} moved on and left {places(passed)} unprocessed"
             faults.append((text, passed))
-    return _verdict(
+    noun = "partition" if len(processed) == 1 else "partitions"
+    return verdict(
         "A group processes every record before its position.",
-        f"Nothing on the log was passed over, in {len(positions)} partitions.",
+        f"Nothing on the log was passed over, in {len(processed)} {noun}.",
         faults,
     )
 
@@ -202,108 +192,84 @@ def check_skipped(journal: Journal, group: str | None = None, topic: str | None 
 def check_commits(journal: Journal, group: str | None = None, topic: str | None = None) -> Verdict:
     """Was every record processed before an offset beyond it was committed?
 
-    Judged at the moment when the client asked for the commit, if the row says so (detail "asked").
-    It counts what the group was given ("consumed") and, from the first of these on, what is on the
-    log. A crash at a moment that this check finds would have lost the record for the group.
+    A crash right after an early commit would lose the record for the group. A commit is judged at
+    the moment when the client asked for it, if its row says so (detail "asked", seconds since the
+    epoch). It covers what the group was given ("consumed") and, from the first of these records
+    on, everything on the log ("stored"). topic, group: judge only their rows.
+
+    Returns a Verdict with the row of each early commit and those of the records that it
+    covers too soon. Raises KitError without "committed" rows.
     """
-    _rows(journal, "committed", topic, group)
-    equals = {"group": group, "topic": topic}
-    equals = {name: value for name, value in equals.items() if value is not None}
-    rows = journal.rows(("consumed", "processed", "committed"), **equals)
-    log = {place_of(row): row for row in journal.rows("stored")}
-    given: dict[tuple[object, ...], dict[int, Row]] = defaultdict(dict)  # and not yet processed
-    done: dict[tuple[object, ...], set[int]] = defaultdict(set)
-    looked: dict[tuple[object, ...], int] = {}  # up to this offset the log was looked at
-    faults, name = [], _namer(journal)
+    rows_of(journal, "committed", topic, group)
+    rows = rows_of(journal, ("consumed", "processed", "committed"), topic, group)
+    log: dict[tuple[object, ...], dict[int, Row]] = defaultdict(dict)
+    for row in journal.rows("stored"):
+        log[(row.topic, row.partition)][row.offset or 0] = row
+    readings: dict[Reader, _Reading] = {}
+    faults, name = [], namer(journal)
     for row in sorted(rows, key=_asked):
-        part, offset = (row.group, row.topic, row.partition), row.offset
-        if offset is None:
-            continue
+        reader, offset = _reader(row), row.offset
+        if offset is None or (row.kind == "committed" and reader not in readings):
+            continue  # the group was given nothing here yet: such a commit is a reset
+        reading = readings.setdefault(reader, _Reading(log[reader[1:]], offset))
         if row.kind == "consumed":
-            looked.setdefault(part, offset)
-            if offset not in done[part]:
-                given[part][offset] = row
+            reading.consume(offset, row)
         elif row.kind == "processed":
-            looked.setdefault(part, offset)
-            done[part].add(offset)
-            given[part].pop(offset, None)
-        elif part in looked:
-            for between in range(looked[part], offset):
-                place = (row.topic, row.partition, between)
-                if place in log and between not in done[part]:
-                    given[part].setdefault(between, log[place])
-            looked[part] = max(looked[part], offset)
-            early = [given[part].pop(o) for o in sorted(given[part]) if o < offset]
-            if early:
-                first = f"{name(early[0], _at(early[0]))} was not processed"
-                more = f" (and {len(early) - 1} more)" if len(early) > 1 else ""
-                text = f"{first}{more} when group {row.group} committed offset {offset}"
-                faults.append((text, [row, *early]))
-    return _verdict(
+            reading.process(offset)
+        elif early := reading.commit(offset):
+            more = f" and {len(early) - 1} more were" if len(early) > 1 else " was"
+            text = f"{name(early[0], at(early[0]))}{more} not processed"
+            text += f" when group {row.group} committed offset {offset}"
+            faults.append((text, [row, *early]))
+    return verdict(
         "Nothing is committed before it is processed.",
         "Every record was processed before an offset beyond it was committed.",
         faults,
     )
 
 
+class _Reading:
+    """How one group works through one partition, and which records wait to be processed.
+
+    log: the stored rows of the partition, by offset. start: the offset of the first record that
+    the group was given or has processed; older records on the log do not concern it.
+    """
+
+    def __init__(self, log: dict[int, Row], start: int) -> None:
+        self.log, self.start = log, start
+        self.waiting: dict[int, Row] = {}
+        self.processed: set[int] = set()
+
+    def consume(self, offset: int, row: Row) -> None:
+        if offset not in self.processed:
+            self.waiting[offset] = row
+
+    def process(self, offset: int) -> None:
+        self.processed.add(offset)
+        self.waiting.pop(offset, None)
+
+    def commit(self, offset: int) -> list[Row]:
+        """The rows of the records before this offset that still wait; each is returned once."""
+        for passed in range(self.start, offset):
+            if passed in self.log and passed not in self.processed:
+                self.waiting.setdefault(passed, self.log[passed])
+        self.start = max(self.start, offset)
+        return [self.waiting.pop(early) for early in sorted(self.waiting) if early < offset]
+
+
+def _reader(row: Row) -> Reader:
+    return (row.group, row.topic, row.partition)
+
+
 def _asked(row: Row) -> float:
+    """When a commit was asked for; for every other row, when it happened."""
     detail = row.detail or {}
     return float(detail["asked"]) if row.kind == "committed" and "asked" in detail else row.time
 
 
-def _rows(
-    journal: Journal,
-    kind: str,
-    topic: str | None,
-    group: str | None = None,
-    needed: bool = True,
-) -> list[Row]:
-    """The rows a check is about. Raises KitError if there must be some and are none."""
-    if not isinstance(journal, Journal):
-        raise KitError(
-            what="A check reads a journal.",
-            why=f"It was given something of the type {type(journal).__name__}.",
-            fix="Make one with kit.Journal(), or from a frame with kit.Journal.from_frame(frame).",
-        )
-    equals = {"topic": topic, "group": group}
-    rows = journal.rows(kind, **{name: value for name, value in equals.items() if value})
-    if needed and not rows:
-        raise _nothing(kind)
-    return rows
-
-
-def _nothing(kind: str) -> KitError:
-    how = {
-        "stored": "Add the log to it: journal + kafka.read(topic).",
-        "processed": "Let the worker write them: me.note('processed', record).",
-    }
-    return KitError(
-        what=f"The journal holds no {kind} rows of this kind, so there is nothing to judge.",
-        fix=how.get(kind, "Record the client, with journal.record(client), before it works."),
-    )
-
-
 def _first_of_each(rows: Iterable[Row]) -> list[Row]:
+    """The first row of each event, or of each event of a group."""
     first: dict[tuple[str | None, Event], Row] = {}
     for row in rows:
         first.setdefault((row.group, event_of(row)), row)
     return list(first.values())
-
-
-def _namer(journal: Journal) -> Callable[..., str]:
-    numbers = cache(lambda: event_numbers(journal))  # only a broken guarantee needs them
-    return lambda row, where="": name_of(row, numbers(), where)
-
-
-def _at(row: Row) -> str:
-    return "" if row.offset is None else f" ({places([row])})"
-
-
-def _verdict(claim: str, fine: str, faults: list[tuple[str, list[Row]]]) -> Verdict:
-    if not faults:
-        return Verdict(True, claim, fine)
-    text, more = faults[0][0], len(faults) - 1
-    if more:
-        text += f"; and {more:,} more like this"
-    rows = [row for _, rows in faults for row in rows]
-    return Verdict(False, claim, text[0].upper() + text[1:] + ".", rows)
