@@ -3,18 +3,20 @@
 `predict` keeps what the learner expects before the run. `exercise` calls the check of that number
 with the prediction and the evidence (offsets, rows, verdicts; never the text of a cell) and returns
 an `Outcome`: right; wrong, naming the misconception and where to look; or open, while something is
-missing. It never raises for what a learner gave it. The checks are in `exercises.lesson_NN`,
-imported when the first exercise of their lesson is checked.
+missing. It never raises for what a learner gave it. What a right answer is, is not decided here:
+the checks are in `exercises.lesson_NN`, found by that name when the first exercise of the lesson is
+checked.
 """
 
 from __future__ import annotations
 
-import importlib
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from html import escape
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from kitlib.errors import KitError
@@ -29,6 +31,7 @@ __all__ = [
     "wrong",
 ]
 
+_PACKAGE = "exercises"  # found by its name: kitlib works without it, and must not import it
 _STATES = {
     "right": ("Right", "#1b6e3c"),
     "wrong": ("Not yet", "#a32a1d"),
@@ -38,10 +41,12 @@ _STATES = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """The answer to one attempt at an exercise.
+    """The answer to one attempt at an exercise; true as a bool if it is right.
 
-    state: "right", "wrong" or "open". message: what was found; for "wrong" the misconception.
-    look_at: where to look. time: seconds since the epoch.
+    state: "right", "wrong" or "open". message: what the evidence shows, which misconception is
+    behind it ("wrong"), or what is missing ("open"). look_at: where to look; only with "wrong".
+    exercise: its number, such as "02.1". prediction: what `predict` was given, `...` if nothing.
+    time: of the attempt, in seconds since the epoch.
     """
 
     state: str
@@ -73,23 +78,31 @@ class Outcome:
 
 
 def right(message: str) -> Outcome:
-    """The evidence shows it; `message` says what it shows."""
+    """An Outcome for evidence that shows what it should; `message` says what that is."""
     return Outcome("right", message)
 
 
 def wrong(misconception: str, look_at: str) -> Outcome:
-    """The evidence contradicts it; says which belief is behind that, and where to look."""
+    """An Outcome for evidence that contradicts the answer.
+
+    misconception: what it shows, and which belief explains that. look_at: where to look, in a few
+    words, such as "key= in the call of send()".
+    """
     return Outcome("wrong", misconception, look_at)
 
 
 def open_(message: str) -> Outcome:
-    """Not attempted yet; `message` says what to do first."""
+    """An Outcome while something is missing; `message` says what to do first."""
     return Outcome("open", message)
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the learner expects, and when (seconds since the epoch) that was written down."""
+    """What the learner expects of an exercise.
+
+    exercise: its number, such as "02.1". answer: any value, `...` while there is none. time: when
+    it was written down, in seconds since the epoch.
+    """
 
     exercise: str
     answer: Any
@@ -107,13 +120,20 @@ _predictions: dict[str, Prediction] = {}
 
 
 def predict(number: str, answer: Any = ...) -> Prediction:
-    """Record what you expect of exercise `number`, such as "02.1"; `...` means not answered yet."""
+    """Record what you expect of an exercise, before you run it; the last prediction counts.
+
+    number: such as "02.1". answer: what the exercise asks for; `...` means not answered yet.
+    Returns the Prediction, which says in words what was recorded. Raises nothing.
+    """
     prediction = _predictions[str(number)] = Prediction(str(number), answer)
     return prediction
 
 
 def exercise_check(number: str) -> Callable[[Check], Check]:
-    """Register a function `check(prediction, *evidence) -> Outcome` for an exercise."""
+    """Register a function `check(prediction, *evidence) -> Outcome` for exercise `number`.
+
+    The check may raise a KitError for evidence that shows nothing yet: the outcome is then open.
+    """
 
     def register(check: Check) -> Check:
         _checks[number] = check
@@ -123,10 +143,15 @@ def exercise_check(number: str) -> Callable[[Check], Check]:
 
 
 def exercise(number: str, *evidence: Any, **named_evidence: Any) -> Outcome:
-    """Check an exercise on its evidence. Never raises; a missing piece gives an open outcome."""
+    """Check an exercise on what happened when you ran it.
+
+    number: such as "02.1". evidence: what the exercise's check asks for; see its cell. Returns an
+    Outcome. Raises nothing for what it is given: evidence that is missing or cannot be judged
+    gives an open outcome.
+    """
     number = str(number)
-    given = _predictions.get(number)
-    answer = ... if given is None else given.answer
+    prediction = _predictions.get(number)
+    answer = prediction.answer if prediction else ...
     outcome = _outcome(number, answer, evidence, named_evidence)
     return replace(outcome, exercise=number, prediction=answer)
 
@@ -134,9 +159,10 @@ def exercise(number: str, *evidence: Any, **named_evidence: Any) -> Outcome:
 def _outcome(number: str, answer: Any, evidence: Any, named: dict[str, Any]) -> Outcome:
     check = _find(number)
     if check is None:
-        return open_(f"There is no exercise {number!r}. Its number is in the title of its cell.")
+        no_such = f"There is no exercise {number!r}. Its number is in the title of its cell."
+        return open_(_not_installed() or no_such)
     if _blank(answer):
-        return open_(f'Make the prediction first: kit.predict("{number}", ...) with your answer.')
+        return open_(f'Make your prediction first: kit.predict("{number}", ...), with your answer.')
     if any(_blank(piece) for piece in (*evidence, *named.values())):
         return open_("Not attempted yet: the exercise cell still holds three dots.")
     try:
@@ -150,24 +176,38 @@ def _outcome(number: str, answer: Any, evidence: Any, named: dict[str, Any]) -> 
         logging.getLogger(__name__).debug("Exercise %s could not be checked", number, exc_info=True)
         pieces = ", ".join(type(piece).__name__ for piece in (*evidence, *named.values()))
         return open_(
-            "This cannot be judged, because it is not what the check expects: it was given "
-            f"{pieces or 'nothing'}, and met {type(error).__name__} ({error}). Run the exercise's "
-            "cells again from its first one."
+            "This cannot be judged, because it is not what the check expects. The check was given "
+            f"{pieces or 'nothing'} and met {type(error).__name__} ({error}). Run the cells of the "
+            "exercise again, from its first one."
         )
 
 
 def _find(number: str) -> Check | None:
-    lesson = f"exercises.lesson_{number.split('.')[0]}"
+    """The check of an exercise, or None. Raises what the import of its lesson's checks raises."""
+    lesson = f"{_PACKAGE}.lesson_{number.split('.')[0]}"
     try:
-        importlib.import_module(lesson)
+        import_module(lesson)
     except ModuleNotFoundError as error:
-        if error.name != lesson:  # the lesson's checks are there, and need what is not
+        if error.name not in (lesson, _PACKAGE):  # the checks exist, and import what does not
             raise
     return _checks.get(number)
 
 
+def _not_installed() -> str:
+    """What keeps Python from finding the package of the checks; empty if it is there."""
+    spec = find_spec(_PACKAGE)
+    if spec is None:
+        return (
+            "The checks of the lessons are not installed: Python finds no package named "
+            f"{_PACKAGE}. Open the notebook with ./kit lab, from the folder of the kit."
+        )
+    if spec.submodule_search_locations is None:
+        return f"{spec.origin} hides the checks of the lessons. Rename it and restart the kernel."
+    return ""
+
+
 def _blank(value: Any) -> bool:
-    """Whether three dots still stand where an answer belongs, alone or inside a collection."""
+    """Whether three dots still stand where an answer belongs, alone or in a collection."""
     if isinstance(value, dict):
         return any(_blank(part) for part in value.values())
     if isinstance(value, list | tuple | set):

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+import kitlib
 from kitlib.checks import exercise as room
 from kitlib.checks.exercise import Outcome, exercise, exercise_check, open_, predict, right, wrong
 from kitlib.errors import KitError
@@ -92,3 +98,41 @@ def test_a_lesson_whose_own_import_fails_is_not_hidden(tmp_path: Any, monkeypatc
     monkeypatch.setattr("exercises.__path__", [str(tmp_path)])
     with pytest.raises(ModuleNotFoundError, match="a_module_that_is_not_there"):
         exercise("78.1")
+
+
+KIT = Path(kitlib.__file__).resolve().parents[1]
+ASK = "import kitlib as kit; print(kit.exercise('00.1', kit.Journal()).message)"
+
+
+def ask(code: str, folder: Path, path: Path | None = None) -> str:
+    """What `code` prints in a Python of its own that was started in this folder.
+
+    path: a PYTHONPATH. With it no .pth file counts, so Python finds our packages nowhere else.
+    """
+    options, env = [], {name: os.environ[name] for name in os.environ if name != "PYTHONPATH"}
+    if path:
+        options, env = ["-S"], env | {"PYTHONPATH": str(path)}
+        for name in ("purelib", "platlib"):
+            env["PYTHONPATH"] += os.pathsep + sysconfig.get_path(name)
+    command = [sys.executable, *options, "-c", code]
+    run = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+@pytest.mark.parametrize("path", [None, KIT], ids=["installed", "PYTHONPATH"])
+def test_a_python_in_the_folder_of_the_notebooks_finds_the_checks(path: Path | None) -> None:
+    assert "Make your prediction first" in ask(ASK, KIT / "notebooks", path)
+
+
+def test_where_the_checks_are_not_installed_a_sentence_says_so(tmp_path: Path) -> None:
+    shutil.copytree(KIT / "kitlib", tmp_path / "kitlib")
+    message = ask(ASK, tmp_path, tmp_path)
+    assert message.startswith("The checks of the lessons are not installed: ")
+    assert "./kit lab" in message
+
+
+def test_a_file_of_the_learner_s_that_hides_the_checks_is_named(tmp_path: Path) -> None:
+    (tmp_path / "exercises.py").write_text("")
+    message = ask(ASK, tmp_path, KIT)
+    assert message.startswith(str(tmp_path / "exercises.py") + " hides the checks of the lessons.")
