@@ -1,7 +1,7 @@
 """The checks of lesson 02: a key for courses, a hot student split, and a topic that grew.
 
-Evidence are journals of topics' logs (`kafka.read`). Which student and course a record is about is
-read from its value, because the exercises are about the choice of the key. Nothing here asks the
+The evidence is journals of topics' logs (`kafka.read`). Which student and course a record is about
+is read from its value, because the exercises are about the choice of the key. Nothing here asks the
 broker.
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 from kitlib.checks.exercise import Outcome, exercise_check, open_, right, wrong
 from kitlib.events import BadEvent, EnrollmentEvent, load_events
 from kitlib.journal import Journal, Row
+from kitlib.journal.naming import listed
 
 COURSE, STUDENT = "CS101", "S0101"
 HOT_LIMIT, HOT_PARTITIONS, NEW_PARTITIONS = 15, 12, 6  # the limit in percent
@@ -30,23 +31,23 @@ def fair_courses(prediction: Any, by_student: Journal, log: Journal) -> Outcome:
     stored = log.rows("stored")
     spread = len(_places(by_student.rows("stored"), _course)[(COURSE,)])
     if not spread:
-        return open_("by_student holds no events: run the lesson's first cells again.")
+        return open_("by_student holds no events. Run the lesson's first cells again.")
     if len({row.partition for row in stored}) == 1:
         return wrong(
-            "Everything is in one partition. That is in order, and only one consumer of a group "
-            "can read it: the price is that the work cannot be shared.",
+            "Everything is in one partition. That keeps the order, but at a price: only one "
+            "consumer of a group can read it, so the work cannot be shared.",
             "a key that differs from course to course",
         )
     if len(_places(stored, _course)[(COURSE,)]) > 1:
         keys = {row.key for row in stored}
         if None in keys:
-            said = "Some records have no key, so any partition may get them."
+            why = "Some records have no key, so any partition may get them."
         elif keys == {event.student_id for event in load_events()}:
-            said = "The key is the student. That keeps each student in order, and no course."
+            why = "The key is the student. That keeps each student in order, but no course."
         else:
-            said = "The key is not the same for all requests of a course."
+            why = "The key is not the same for all requests of a course."
         return wrong(
-            f"{said} The requests for {COURSE} lie in "
+            f"{why} The requests for {COURSE} lie in "
             f"{len(_places(stored, _course)[(COURSE,)])} partitions, with no order between them.",
             "key= in the call of send(): what must stay in order must share a key",
         )
@@ -54,15 +55,15 @@ def fair_courses(prediction: Any, by_student: Journal, log: Journal) -> Outcome:
         return fault
     if prediction != spread:
         return wrong(
-            f"Your key is right, your prediction of {prediction} is not: by student, the requests "
-            f"for {COURSE} were in {spread} partitions. A key orders what has that key, and not "
-            "what else the events have in common.",
+            f"Your key is right, but your prediction of {prediction} is not: keyed by student, "
+            f"the requests for {COURSE} were in {spread} partitions. A key keeps the order among "
+            "events that share it, and not among those that have something else in common.",
             f"the partitions of the rows in by_student whose value names {COURSE}",
         )
     courses = len(_places(stored, _course))
     return right(
-        f"Each of the {courses} courses is in one partition, in the order of the requests. The "
-        f"students are not any more: an event has one key, so choose what order is needed for."
+        f"Each of the {courses} courses is in one partition, in the order of its requests. The "
+        "students no longer are: an event has only one key, so choose what needs the order."
     )
 
 
@@ -79,14 +80,14 @@ def cooler(prediction: Any, log: Journal) -> Outcome:
     split = _first_split(stored, _pair)
     if split:
         pair, parts = split
-        said = (
-            "Some records have no key. That is even, and nothing is in order any more:"
+        why = (
+            "Some records have no key. That spreads the load evenly, but keeps nothing in order:"
             if any(row.key is None for row in stored)
             else "The load is spread, but not along the pairs:"
         )
         return wrong(
-            f"{said} the requests of {pair[0]} for {pair[1]} are in partitions {_listed(parts)}, "
-            "so the one that counts may be read first.",
+            f"{why} the requests of {pair[0]} for {pair[1]} are in partitions {listed(parts)}, so "
+            "the one that counts may be read before an older one.",
             "a key that is equal for equal pairs of student and course",
         )
     if (fault := _disorder(stored, _pair, "the order of the pair")) is not None:
@@ -96,35 +97,35 @@ def cooler(prediction: Any, log: Journal) -> Outcome:
     used = len({row.partition for row in stored})
     if used < HOT_PARTITIONS // 2:
         return wrong(
-            f"Everything is in {used} of the partitions. The topic is to have {HOT_PARTITIONS}, "
-            "and the key is to be fine enough to use them.",
+            f"Everything is in {used} of the partitions. The topic should have {HOT_PARTITIONS}, "
+            "and the key should be fine enough to use them.",
             "partitions= in the call of fresh_topic(), and key=",
         )
     if share > HOT_LIMIT:
         most = Counter(row.key for row in stored).most_common(1)[0]
         return wrong(
-            f"Partition {partition} holds {share:.1f} %. A key is never divided, and "
-            f"{most[0]} alone has {most[1]} records: more partitions do not help against that.",
+            f"Partition {partition} holds {share:.1f} % of the records. A key is never divided, "
+            f"and {most[0]} alone has {most[1]} records; more partitions do not help against that.",
             "a key that is finer than the student, or than the course",
         )
     if used > HOT_PARTITIONS:
         return wrong(
-            f"The topic has more than {HOT_PARTITIONS} partitions. They are to stay as they are; "
-            "the key is what helps.",
+            f"The topic has more than {HOT_PARTITIONS} partitions. Leave their number as it was: "
+            "what helps is the key.",
             "partitions= in the call of fresh_topic()",
         )
     hottest = Counter(_student(row) for row in stored).most_common(1)[0]
     if prediction != hottest[1]:
         return wrong(
-            f"Your key is right, your prediction of {prediction} is not. With the student as the "
-            f"key all {hottest[1]} events of {hottest[0][0]} share a partition, however many "
-            "partitions there are.",
+            f"Your key is right, but your prediction of {prediction} is not. With the student as "
+            f"the key, all {hottest[1]} events of {hottest[0][0]} share a partition, however many "
+            "the topic has.",
             f"how many events {hottest[0][0]} has",
         )
-    parts = sorted(_places(stored, _student)[hottest[0]])
+    places = _places(stored, _student)[hottest[0]]
     return right(
-        f"The hottest partition holds {share:.1f} %. {hottest[0][0]} is spread over {len(parts)} "
-        "partitions, and each pair of student and course is still in order."
+        f"The hottest partition holds {share:.1f} % of the records. {hottest[0][0]} is spread over "
+        f"{len(places)} partitions, and each pair of student and course is still in order."
     )
 
 
@@ -140,8 +141,8 @@ def grown(prediction: Any, log: Journal) -> Outcome:
     if (fault := _not_all(log)) is not None:
         if stored and not _values(stored) & set(_wanted()[: len(_wanted()) // 2]):
             return wrong(
-                "Only the new events are there. A new topic is empty: old records do not move by "
-                "themselves.",
+                "Only the new events are there. A new topic starts empty, and old records do not "
+                "move by themselves.",
                 "read_back(SMALL), and a send() of each of its records to the new topic",
             )
         return fault
@@ -149,14 +150,14 @@ def grown(prediction: Any, log: Journal) -> Outcome:
     if split:
         (student,), parts = split
         return wrong(
-            f"{student} is in partitions {_listed(parts)}. Adding partitions to a topic moves no "
-            "record: the old ones stay where they are, and the new ones go elsewhere.",
+            f"{student} is in partitions {listed(parts)}. Adding partitions to a topic moves no "
+            "record: the old records stay where they are, and new ones may go elsewhere.",
             f"fresh_topic(..., partitions={NEW_PARTITIONS}), before the first event is sent",
         )
     if len({row.partition for row in stored}) != NEW_PARTITIONS:
         return wrong(
             f"The records are in {len({row.partition for row in stored})} partitions, and the new "
-            f"topic is to have {NEW_PARTITIONS}.",
+            f"topic should have {NEW_PARTITIONS}.",
             "partitions= in the call of fresh_topic()",
         )
     if (fault := _disorder(stored, _student, "the order of the events of")) is not None:
@@ -164,9 +165,9 @@ def grown(prediction: Any, log: Journal) -> Outcome:
     place = next(row.partition for row in stored if _student(row) == (STUDENT,))
     if prediction != place:
         return wrong(
-            f"The topic is right, your prediction of {prediction} is not: {STUDENT} is in "
-            f"partition {place}. The hash of a key stays; what is left over when it is divided "
-            "by the number of partitions does not.",
+            f"The topic is right, but your prediction of {prediction} is not: {STUDENT} is in "
+            f"partition {place}. The hash of a key stays the same; the remainder, when it is "
+            "divided by the number of partitions, does not.",
             "java_partition(b'S0101', 6) in section 3",
         )
     return right(
@@ -220,35 +221,35 @@ def _places(rows: list[Row], group_of: Callable[[Row], Group]) -> dict[Group, se
 
 def _first_split(
     rows: list[Row], group_of: Callable[[Row], Group]
-) -> tuple[Group, list[int]] | None:
-    """The largest group that lies in several partitions, and these."""
+) -> tuple[Group, list[str]] | None:
+    """The largest group that lies in several partitions, and the numbers of these, as text."""
     places = _places(rows, group_of)
     for group, _ in Counter(map(group_of, rows)).most_common():
         if len(places[group]) > 1:
-            return group, sorted(places[group])
+            return group, [str(number) for number in sorted(places[group])]
     return None
 
 
 def _not_all(log: Journal) -> Outcome | None:
-    """What is wrong if the log does not hold each event of the sample data once."""
-    found = Counter(str(row.value) for row in log.rows("stored"))
+    """What to say if the log does not hold each event of the sample data exactly once."""
+    stored = Counter(str(row.value) for row in log.rows("stored"))
     wanted = Counter(_wanted())
-    if not found:
-        return open_("The topic is empty: send the events.")
-    if strange := found.keys() - wanted.keys():
+    if not stored:
+        return open_("The topic is empty. Send the events.")
+    if strange := stored.keys() - wanted.keys():
         return wrong(
-            f"The log holds {len(strange)} records that are none of the events.",
+            f"Some values on the log ({len(strange)}) are not events of the sample data.",
             "value=event.to_json() in the call of send()",
         )
-    if missing := wanted - found:
+    if missing := wanted - stored:
         return wrong(
-            f"{missing.total():,} of {wanted.total():,} events are missing on the log. send() "
-            "fills a buffer; flush() or close() empties it.",
+            f"{missing.total():,} of {wanted.total():,} events are missing from the log. "
+            "send() fills a buffer; flush() or close() empties it.",
             "which events are sent, and what stands after the last send()",
         )
-    if doubled := found - wanted:
+    if doubled := stored - wanted:
         return wrong(
-            f"{doubled.total():,} events are on the log more than once. The topic is to be empty "
+            f"{doubled.total():,} events are on the log more than once. The topic should be empty "
             "at the beginning.",
             "fresh_topic() in the exercise's cell, and how often the events are sent",
         )
@@ -256,7 +257,7 @@ def _not_all(log: Journal) -> Outcome | None:
 
 
 def _disorder(rows: list[Row], group_of: Callable[[Row], Group], order_of: str) -> Outcome | None:
-    """What is wrong if a group, which lies in one partition, is not in the order of its times."""
+    """What to say if a group, which lies in one partition, is not in the order of its times."""
     last: dict[Group, Row] = {}
     for row in sorted(rows, key=lambda row: (row.partition or 0, row.offset or 0)):
         event, group = _event(row.value), group_of(row)
@@ -265,12 +266,8 @@ def _disorder(rows: list[Row], group_of: Callable[[Row], Group], order_of: str) 
             return wrong(
                 f"In partition {row.partition}, {order_of} {' and '.join(group)} is broken at "
                 f"offset {row.offset}: an earlier event comes after a later one. A partition keeps "
-                "the order in which it is sent to, and mends nothing.",
+                "the order in which records are sent to it; it does not sort them.",
                 "the order of the calls of send()",
             )
         last[group] = row
     return None
-
-
-def _listed(numbers: list[int]) -> str:
-    return ", ".join(map(str, numbers[:-1])) + f" and {numbers[-1]}"

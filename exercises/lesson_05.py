@@ -1,7 +1,7 @@
 """The checks of lesson 05: a place pinned before the news, a reset by time, a shift in range.
 
-Evidence are committed offsets by partition, journals of what a member of the group then read, and
-of the log (`kafka.read`). Nothing here asks the broker.
+The evidence is committed offsets by partition, and journals: of what a member of the group then
+read, and of the log (`kafka.read`). Nothing here asks the broker.
 """
 
 from __future__ import annotations
@@ -27,26 +27,27 @@ def from_now_on(
     offsets = [row.offset for row in read.rows("consumed")]
     if prediction != 0:
         return wrong(
-            f"You predicted {prediction}; as it stands audit reads none of the three. `latest` "
-            "begins where the log ends at its first position, and the three were sent before that.",
+            f"You predicted {prediction}, but as it stands, audit reads none of the three. "
+            "`latest` begins where the log ends when a position is first needed, and the three "
+            "were sent before that.",
             "the offsets that bell missed, in section 3",
         )
     if not place:
         return open_("None of the three is read, as you predicted. Now give audit its place.")
     if place[0] < first_new:
         return wrong(
-            f"audit has its place at {place[0]}, and reads old events again. The next one to come "
-            f"gets the offset {first_new}.",
+            f"audit has its place at {place[0]}, so it reads old events again. The next one to "
+            f"come gets the offset {first_new}.",
             "OffsetSpec.LATEST, or position() of a consumer with `latest`",
         )
     if place[0] > first_new:
         return wrong(
-            f"audit has its place at {place[0]}, behind events that were still to come: the "
+            f"audit has its place at {place[0]}, beyond events that were still to come. The "
             f"committed offset is the next one to read, which is {first_new}.",
             "limits() before anything new is sent",
         )
     if first_new not in offsets:
-        return open_("audit has its place and has read nothing: run the cell of the check again.")
+        return open_("audit has its place, but has read nothing. Run the cell of the check again.")
     return right(f"audit had its place at {first_new} before the first of the new events came.")
 
 
@@ -68,43 +69,43 @@ def since_a_time(
     if not ends or here == ends:
         return open_(
             "reporting is still at the end of each partition. (If you did move it: were its "
-            "members gone, and is the time in UTC, in milliseconds?)"
+            "members gone, and is the time in UTC and in milliseconds?)"
         )
     if any(at < 0 for at in here.values()):
         return wrong(
             "reporting has no committed offset in some partition, so its auto_offset_reset decides "
-            "where it begins.",
+            "where it begins there.",
             "the answer of reset_group_offsets(), which names each partition",
         )
     if not any(here.values()):
         return wrong(
-            "reporting is at the beginning, so it reads everything again. That is `earliest`, or a "
-            "time in seconds: Kafka counts milliseconds, and in those this is early in 1970.",
+            "reporting is at the beginning, so it reads everything again. The cause is `earliest`, "
+            "or a time in seconds: Kafka counts milliseconds, so to Kafka that is early in 1970.",
             "ms(TEN_PAST), and OffsetTimestamp",
         )
     if behind := [n for n in ends if here[n] == ends[n] > wanted[n]]:
         return wrong(
             f"Partition {behind[0]} has not moved. A group has a committed offset for each "
-            "partition, and a reset moves just those that it names.",
+            "partition, and a reset moves only those that it names.",
             "the keys of the dict: all of OFFICE",
         )
     if here != wanted:
         n = next(n for n in ends if here[n] != wanted[n])
         return wrong(
             f"In partition {n} the group is at {here[n]}; the first event since 08:00:10 UTC is at "
-            f"{wanted[n]}. One time has another offset in each partition.",
+            f"{wanted[n]}. The same time has another offset in each partition.",
             "OffsetTimestamp, which the broker looks up in each partition",
         )
     again = len({(row.partition, row.offset) for row in read.rows("consumed")})
     if again != count:
-        return open_(f"{again} of {count} events were read again: run the check once more.")
+        return open_(f"{again} of {count} events were read again. Run the check once more.")
     if prediction != count:
         return wrong(
-            f"The group is in the right place, your prediction of {prediction} is not: {count} "
-            "events have a time of 08:00:10 or later.",
+            f"The group is in the right place, but your prediction of {prediction} is wrong: "
+            f"{count} events have a time of 08:00:10 or later.",
             "the timestamps in `everything`",
         )
-    return right(f"{count} events are read again, in {len(ends)} partitions, and no other.")
+    return right(f"{count} events are read again, in {len(ends)} partitions, and no others.")
 
 
 @exercise_check("05.3")
@@ -112,45 +113,48 @@ def five_back(prediction: Any, places: Mapping[int, int]) -> Outcome:
     """A shift by five that would leave the log in two partitions. prediction: as places."""
     if places.keys() != WAS.keys():
         return wrong(
-            "There is no committed offset in some partition, so auto_offset_reset decides.",
+            "Some partition has no committed offset, so auto_offset_reset decides.",
             "the cell before the exercise; run it again",
         )
     if min(places.values()) < 0:
         return wrong(
-            "A negative offset was committed. The broker takes it without a word, and to a "
+            "A negative offset was committed. The broker takes it without a word, but to a "
             "consumer it is as good as no commit: auto_offset_reset decides.",
             "max(), with the first offset of the partition",
         )
     if prediction != SHIFTED:
         return wrong(
             f"Your prediction of {prediction} does not fit. Five back from 3 is before the first "
-            "record. Five back from 6 is 1, which is deleted: partition 1 begins at 4.",
+            "record, and five back from 6 is 1, which is deleted: partition 1 begins at 4.",
             "the first offset of each partition: list_partition_offsets(), OffsetSpec.EARLIEST",
         )
     if places == WAS:
         return open_("cautious is where it was. Now move it.")
     if places[0] == ENDS:
         return wrong(
-            "In partition 0 the group is at the end and would skip what is left: "
-            "reset_group_offsets() takes a negative offset for the end.",
+            "In partition 0 the group is at the end, so it would skip what is left: "
+            "reset_group_offsets() takes a negative offset to mean the end.",
             "max(), with the first offset of the partition",
         )
     if places[1] < BEGINS[1]:
         return wrong(
-            f"In partition 1 the group is at {places[1]}, and that record is deleted. The log "
+            f"In partition 1 the group is at {places[1]}, but that record is deleted. The log "
             f"begins at {BEGINS[1]}; 0 is not always the beginning.",
             "list_partition_offsets(), OffsetSpec.EARLIEST",
         )
     if places == BEGINS:
         return wrong(
-            "The group is at the beginning of each partition. In partition 2 that is nine back.",
+            "The group is at the beginning of each partition. In partition 2 that is nine back, "
+            "not five.",
             "max(committed - 5, first)",
         )
     if places != SHIFTED:
         n = next(n for n in SHIFTED if places[n] != SHIFTED[n])
         return wrong(
-            f"In partition {n} the group is at {places[n]}, and {SHIFTED[n]} is right. Each "
-            "partition is shifted on its own, from where it was, and once.",
+            f"In partition {n} the group is at {places[n]}, and should be at {SHIFTED[n]}. Each "
+            "partition is shifted on its own, once, and from where it was.",
             "the committed offsets, which were 3, 6 and 9; run the cell before the exercise again",
         )
-    return right("Five back where there are five, and otherwise at the first record that is left.")
+    return right(
+        "The group is five back where there are five, and otherwise at the first record left."
+    )

@@ -1,6 +1,6 @@
 """The checks of lesson 07: lag by hand, a hot partition among lag rows, and a load well shared.
 
-Evidence are journals: "lag" rows of a meter, "stored" rows of a log and "processed" rows of
+The evidence is journals: "lag" rows of a meter, "stored" rows of a log and "processed" rows of
 workers. Nothing here asks the broker.
 """
 
@@ -21,11 +21,11 @@ def by_hand(prediction: Any, lags: Any, journal: Journal) -> Outcome:
     """lags: {partition: lag}; prediction: that of the partition without a commit (2)."""
     last = {row.partition: row for row in journal.rows("lag")}
     if set(last) != {0, 1, 2} or last[2].offset is not None:
-        return open_("The meter saw something else: run the cells of the exercise again.")
+        return open_("The meter saw something else. Run the cells of the exercise again.")
     ends = {n: (row.detail or {})["end"] for n, row in last.items()}
     lag = {n: (row.detail or {})["lag"] for n, row in last.items()}
     if not isinstance(lags, dict) or set(lags) != set(lag):
-        return wrong("by_hand is to have the partitions 0, 1 and 2.", "the starter cell")
+        return wrong("by_hand should have the partitions 0, 1 and 2.", "the starter cell")
     stored = Counter(row.partition for row in journal.rows("stored"))
     for number in (0, 1):
         given, true = lags[number], lag[number]
@@ -39,34 +39,35 @@ def by_hand(prediction: Any, lags: Any, journal: Journal) -> Outcome:
                 "offsets of deleted records are not used again."
             )
         elif given == ends[number]:
-            why = "That is the end offset. What the group has committed is done, and comes off."
+            why = "That is the end offset. What the group has committed is done, so subtract it."
         elif given == -true:
-            why = "The sign is turned round: the end comes first, then what is committed."
+            why = "The sign is wrong: take the end offset, and subtract the committed one from it."
         elif given in (true - 1, true + 1):
             why = (
-                "It is one off. The committed offset is the next record to read, and the end "
-                "offset the next one to be written: nothing is added or taken away."
+                "It is off by one. The committed offset is the next record to read, and the end "
+                "offset the next one to be written, so there is nothing to add or take away."
             )
         else:
-            why = "It is the end offset minus the committed offset."
+            why = "Lag is the end offset minus the committed offset."
         return wrong(
             f"Partition {number}: {given} is not its lag. {why}",
             "list_partition_offsets with OffsetSpec.LATEST, and list_group_offsets",
         )
-    said = "No number is true: where a consumer would start depends on its auto_offset_reset."
+    why = "No number is right: where a consumer would start depends on its auto_offset_reset."
     if lags[2] is not None:
         return wrong(
-            f"Partition 2 has no commit, so it has no lag either, not {lags[2]}. {said}",
+            f"Partition 2 has no commit, so its lag is not {lags[2]}: it has none. {why}",
             "the group auditors in section 1; None stands for the dash of Kafka's tool",
         )
     if prediction is not None:
         return wrong(
-            f"Your three are right, your prediction of {prediction} for partition 2 is not. {said}",
+            f"Your three are right, but your prediction of {prediction} for partition 2 is not. "
+            f"{why}",
             "the group auditors in section 1",
         )
     return right(
-        f"{lag[0]}, {lag[1]} and none. Partition 1 holds only {stored[1]} records: lag counts "
-        "offsets."
+        f"The lags are {lag[0]}, {lag[1]} and none. Partition 1 holds only {stored[1]} records, "
+        "but lag counts offsets."
     )
 
 
@@ -80,39 +81,42 @@ def hot_one(prediction: Any, hot: Any, journal: Journal) -> Outcome:
             lags[row.partition].append(detail["lag"])
             ends[row.partition] = detail["end"]
     if len(lags) < 2 or min(map(len, lags.values())) < 2:
-        return open_("There are too few lag rows: run the cells of the exercise again.")
-    growth = {number: found[-1] - found[0] for number, found in lags.items()}
+        return open_("The journal holds too few lag rows. Run the cells of the exercise again.")
+    growth = {number: levels[-1] - levels[0] for number, levels in lags.items()}
     true = max(growth, key=lambda number: growth[number])
     largest = max(lags, key=lambda number: lags[number][-1])
     if true == largest:
-        return open_("This time the old backlog was gone too soon: run the exercise's cells again.")
+        return open_("This time the old backlog was gone too soon. Run the exercise's cells again.")
     if isinstance(hot, bool) or hot not in growth:
-        return wrong("That is not the number of a partition.", "the column partition")
-    change = f"its lag went from {lags[hot][0]} to {lags[hot][-1]}"
+        return wrong(f"{hot!r} is not the number of a partition.", "the column partition")
+    change = f"went from {lags[hot][0]} to {lags[hot][-1]}"
     if hot == largest:
         return wrong(
-            f"Partition {hot} has the largest lag, and {change}. That is an old backlog: level is "
-            "not growth.",
+            f"Partition {hot} has the largest lag, but it {change}. That is an old backlog: a high "
+            "level is not growth.",
             "the first and the last lag row of each partition",
         )
     if hot == max(ends, key=lambda number: ends[number]):
         return wrong(
             f"Partition {hot} has the highest end offset: most was written there since the topic "
-            f"began. Now {change}.",
+            f"began. In these rows, its lag {change}.",
             "the first and the last lag row of each partition",
         )
     if hot != true:
         return wrong(
-            f"In partition {hot} {change}. Another one grows faster.",
+            f"The lag of partition {hot} {change}. That of another partition grows faster.",
             "the last lag minus the first, for each partition",
         )
     if prediction is not False:
         return wrong(
-            f"Partition {hot} is right, and it disproves your prediction: partition {largest} has "
-            f"the largest lag, and went from {lags[largest][0]} to {lags[largest][-1]}.",
+            f"Partition {hot} is right, and it disproves your prediction: the largest lag, that of "
+            f"partition {largest}, went from {lags[largest][0]} to {lags[largest][-1]}.",
             "kit.plot_lag(puzzle.journal)",
         )
-    return right(f"In partition {hot} {change}. The largest lag is in partition {largest}.")
+    return right(
+        f"The lag of partition {hot} {change}, while the largest lag is that of partition "
+        f"{largest}."
+    )
 
 
 @exercise_check("07.3")
@@ -123,11 +127,11 @@ def in_time(prediction: Any, journal: Journal) -> Outcome:
     rows = {(row.partition, row.offset): row for row in journal.rows("processed")}.values()
     events = [EnrollmentEvent.from_json((row.value or "").encode()) for row in rows]
     if len(events) != sum(busiest.values()):
-        return open_("Not all events were processed: run the cells of the exercise again.")
+        return open_("Not all events were processed. Run the cells of the exercise again.")
     places = defaultdict(set)
     for row, event in zip(rows, events, strict=True):
         places[event.student_id, event.course_code].add(row.partition)
-    if split := [pair for pair, found in places.items() if len(found) > 1]:
+    if split := [pair for pair, partitions in places.items() if len(partitions) > 1]:
         return wrong(
             f"{split[0][0]} has requests for {split[0][1]} in several partitions, so nothing keeps "
             "them in order. An even load is not worth that.",
@@ -144,20 +148,22 @@ def in_time(prediction: Any, journal: Journal) -> Outcome:
                 return open_(f"{actor} handled {most}. Now choose members, partitions and key.")
             why = (
                 "The key is the student. All events of one student are in one partition, and a "
-                "partition has one owner: no member and no partition more changes that."
+                "partition has one owner: more members or partitions do not change that."
             )
         elif len(members) > len(partitions):
-            why = "There are more members than partitions: those without a partition stand idle."
+            why = "With more members than partitions, those without a partition stand idle."
         elif len(owned) > 1:
-            why = f"It owned {len(owned)} partitions, and more members could share them."
+            why = f"It owned {len(owned)} partitions, which more members could share."
         else:
-            why = "It owned one partition. Finer keys and more partitions make that one smaller."
-        return wrong(f"{actor} handled {most}, and {LIMIT} is the limit. {why}", "section 5")
+            why = "It owned one partition. Finer keys and more partitions make each one smaller."
+        return wrong(f"{actor} handled {most} events, and {LIMIT} is the limit. {why}", "section 5")
     floor = max(busiest.values())
     if prediction != floor:
         return wrong(
-            f"You are in time, but your prediction of {prediction} is not true: with the student "
+            f"You are in time, but your prediction of {prediction} is not right: with the student "
             f"as the key, somebody has all {floor} events of the busiest student.",
             "how many events each of the six students has",
         )
-    return right(f"The busiest of {len(handled)} workers handled {most}. Each pair is in order.")
+    return right(
+        f"The busiest of {len(handled)} workers handled {most} events, and each pair is in order."
+    )

@@ -37,7 +37,7 @@ def rush(keyed: bool = True) -> list[Record]:
         (2, [(b"S9001", MINE)] * 3, "right", "the third is at 2"),
         (3, [(b"S9001", MINE)] * 3, "wrong", "Offsets count from 0"),
         ("the last", [(b"S9001", MINE)] * 3, "wrong", "Offsets count from 0"),
-        (2, [(b"S9001", MINE)] * 2, "wrong", "2 of the three"),
+        (2, [(b"S9001", MINE)] * 2, "wrong", "three records, and holds 2"),
         (2, [(None, MINE)] * 3, "wrong", "no key"),
         (2, [(b"S9001", MINE)] * 2 + [(b"S1", MINE)], "wrong", "records of S1"),
         (2, [], "open", "is empty"),

@@ -108,7 +108,7 @@ def test_ten_notes_as_found(kafka: Broker) -> None:
     refused, log = noted(kafka)
     assert refused == [3, 4, 5, 6, 7, 8, 9] and len(log) == 3
     outcome = checked("01.2", 3, refused, log)
-    assert outcome.state == "wrong" and "the notes 4, 5, 6, 8, 9 are small" in outcome.message
+    assert outcome.state == "wrong" and "the notes 4, 5, 6, 8 and 9 are small" in outcome.message
 
 
 def test_ten_notes_changed(kafka: Broker) -> None:

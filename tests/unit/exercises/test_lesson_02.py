@@ -68,7 +68,7 @@ def by_student(kafka: Broker) -> Journal:
     [
         (3, course, 3, "right", "24 courses"),
         (1, course, 3, "wrong", "by student, the requests for CS101 were in 3"),
-        (3, student, 3, "wrong", "each student in order, and no course"),
+        (3, student, 3, "wrong", "each student in order, but no course"),
         (3, pair, 3, "wrong", "not the same for all requests"),
         (3, nothing, 3, "wrong", "no key"),
         (3, same, 3, "wrong", "only one consumer"),

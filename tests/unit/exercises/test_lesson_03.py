@@ -40,7 +40,7 @@ EVEN = ("anna ben", "carl anna", "ben carl")
         (0, terms(*RANGE), "wrong", "anna 3, ben 3: six partitions are enough"),
         (2, terms(*RANGE), "wrong", "shares out each topic by itself"),
         (2, terms(*EVEN), "wrong", "with range the third clerk gets 0"),
-        (0, terms("anna ben", "carl anna", "anna ben"), "wrong", "is to have two"),
+        (0, terms("anna ben", "carl anna", "anna ben"), "wrong", "should have two"),
         (0, terms("anna anna", "anna anna", "anna anna"), "wrong", "anna 6"),
         (0, terms(*EVEN, groups=("a", "b")), "wrong", "several groups"),
         (0, terms("anna ben", "carl", "ben carl"), "open", "5 of 6 partitions"),

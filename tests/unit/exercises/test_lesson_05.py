@@ -44,7 +44,7 @@ def checked(number: str, prediction: object, *evidence: object, **named: object)
         (3, {0: 12}, "wrong", "audit reads none of the three"),
         (0, {0: 0}, "wrong", "reads old events again"),
         (0, {0: 11}, "wrong", "The next one to come gets the offset 12"),
-        (0, {0: 15}, "wrong", "behind events that were still to come"),
+        (0, {0: 15}, "wrong", "beyond events that were still to come"),
         (..., {0: 12}, "open", "prediction first"),
     ],
 )
@@ -61,7 +61,7 @@ def test_a_place_from_which_nobody_has_read() -> None:
     ("prediction", "places", "state", "says"),
     [
         (7, FIRST, "right", "7 events are read again, in 2 partitions"),
-        (10, FIRST, "wrong", "your prediction of 10 is not: 7 events"),
+        (10, FIRST, "wrong", "your prediction of 10 is wrong: 7 events"),
         (7, LAST, "open", "still at the end"),
         (7, {0: 0, 1: 0}, "wrong", "Kafka counts milliseconds"),
         (7, {0: 2, 1: 6}, "wrong", "Partition 1 has not moved"),
@@ -84,7 +84,7 @@ def test_nothing_was_read_or_stored() -> None:
 @pytest.mark.parametrize(
     ("prediction", "places", "state", "says"),
     [
-        (SHIFTED, SHIFTED, "right", "Five back where there are five"),
+        (SHIFTED, SHIFTED, "right", "five back where there are five"),
         (SHIFTED, WAS, "open", "is where it was"),
         ({0: 0, 1: 1, 2: 4}, SHIFTED, "wrong", "which is deleted"),
         ({0: -2, 1: 1, 2: 4}, WAS, "wrong", "before the first record"),

@@ -51,8 +51,8 @@ def test_by_hand(deans: Journal) -> None:
     [
         ({0: 80}, "committed offset itself"),
         ({0: 85}, "the end offset"),
-        ({0: -5}, "sign"),
-        ({0: 4}, "one off"),
+        ({0: -5}, "The sign is wrong"),
+        ({0: 4}, "off by one"),
         ({0: 33}, "end offset minus the committed offset"),
         ({1: 100}, "how many records are there"),
         ({2: 0}, "no commit"),

@@ -59,7 +59,7 @@ def test_budget_of_several_partitions() -> None:
         (300, log(5), "wrong", "there are 60 batches"),
         (300, log(9), "wrong", "there are 34 batches"),
         (300, log(40, count=290), "wrong", "10 of the 300 events are not on the log"),
-        (300, Journal([*log(40), *log(1, count=1)]), "wrong", "1 records that are not asked for"),
+        (300, Journal([*log(40), *log(1, count=1)]), "wrong", "(1) were not asked for, or are"),
         (300, Journal(), "wrong", "300 of the 300 events are not"),
         (300, "a text", "open", "not what the check expects"),
     ],
@@ -89,7 +89,7 @@ def test_full_disk() -> None:
     [
         (False, log(1), "open", "as you predicted"),
         (True, log(1), "wrong", "each of these 300 batches holds one event"),
-        (False, log(150), "wrong", "larger batches save heads"),
+        (False, log(150), "wrong", "larger batches save headers"),
         (False, log(5, "gzip", 60), "wrong", "60 batches of 5 events on average"),
         (False, log(150, "gzip", 14, count=100), "wrong", "200 of the 300 events are not"),
     ],
