@@ -3,9 +3,9 @@
 `predict` keeps what the learner expects before the run. `exercise` calls the check of that number
 with the prediction and the evidence (offsets, rows, verdicts; never the text of a cell) and returns
 an `Outcome`: right; wrong, naming the misconception and where to look; or open, while something is
-missing. It never raises for what a learner gave it. What a right answer is, is not decided here:
-the checks are in `exercises.lesson_NN`, found by that name when the first exercise of the lesson is
-checked.
+missing. It never raises for what a learner gave it. This module does not know what a right answer
+is: the checks are in `exercises.lesson_NN`, found by that name when the first exercise of a lesson
+is checked.
 """
 
 from __future__ import annotations
@@ -21,17 +21,9 @@ from typing import Any
 
 from kitlib.errors import KitError
 
-__all__ = [
-    "Outcome",
-    "exercise",
-    "exercise_check",
-    "open_",
-    "predict",
-    "right",
-    "wrong",
-]
+__all__ = ["Outcome", "exercise", "exercise_check", "open_", "predict", "right", "wrong"]
 
-_PACKAGE = "exercises"  # found by its name: kitlib works without it, and must not import it
+_PACKAGE = "exercises"  # by its name only: kitlib works without it, and does not depend on it
 _STATES = {
     "right": ("Right", "#1b6e3c"),
     "wrong": ("Not yet", "#a32a1d"),
@@ -85,8 +77,7 @@ def right(message: str) -> Outcome:
 def wrong(misconception: str, look_at: str) -> Outcome:
     """An Outcome for evidence that contradicts the answer.
 
-    misconception: what it shows, and which belief explains that. look_at: where to look, in a few
-    words, such as "key= in the call of send()".
+    misconception: what it shows and which belief explains that. look_at: where, in a few words.
     """
     return Outcome("wrong", misconception, look_at)
 
@@ -146,8 +137,7 @@ def exercise(number: str, *evidence: Any, **named_evidence: Any) -> Outcome:
     """Check an exercise on what happened when you ran it.
 
     number: such as "02.1". evidence: what the exercise's check asks for; see its cell. Returns an
-    Outcome. Raises nothing for what it is given: evidence that is missing or cannot be judged
-    gives an open outcome.
+    Outcome. Evidence that is missing or cannot be judged raises nothing; the outcome is then open.
     """
     number = str(number)
     prediction = _predictions.get(number)

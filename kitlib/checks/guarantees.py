@@ -43,7 +43,8 @@ def check_lost(
     is there when a row among them has its key and value, or its place on the log. topic: judge
     only its events. group: look only among its rows.
 
-    Returns a Verdict with a row for each missing event. Raises KitError without `of` rows.
+    Returns a Verdict with a row for each missing event. Raises KitError without `of` rows,
+    and for a kind that does not exist.
     """
     wanted = _first_of_each(rows_of(journal, of, topic))
     candidates = rows_of(journal, among, topic, group, needed=False)
@@ -70,7 +71,7 @@ def check_duplicates(
     counts once. topic, group: judge only their rows.
 
     Returns a Verdict with all rows of each event that is there more than once. Raises KitError
-    without `among` rows.
+    without `among` rows, and for a kind that does not exist.
     """
     copies: dict[tuple[str | None, Event], dict[object, Row]] = defaultdict(dict)
     for number, row in enumerate(rows_of(journal, among, topic, group)):
@@ -103,7 +104,8 @@ def check_order(
     because nothing promises an order for them. topic, group: judge only their rows.
 
     Returns a Verdict with the two rows of each pair out of order, or all rows of a key in several
-    partitions. Raises KitError without `among` rows, and when none of them can be compared.
+    partitions. Raises KitError without `among` rows, when none of them can be compared, and for a
+    kind that does not exist.
     """
     rows = [row for row in rows_of(journal, among, topic, group) if row.key is not None]
     rows = in_log_order(rows) if among == "stored" else sorted(rows, key=lambda row: row.time)
