@@ -1,17 +1,16 @@
 """Runs one command and ends it when its owner is gone.
 
-Started by `guarded` as a process of its own, in a session of its own, with nothing but the
-standard library, so that it starts in milliseconds. Its standard input is a pipe that the owner
-holds: a line that starts with "!" is an order, any other line goes on to the command's standard
-input, and the end of the pipe means that the owner is gone, however it went. The guard then asks
-the command to end, kills it after a grace time, and removes the folder it was given. It knows
-nothing of Kafka.
+`guarded` starts it as a process in a session of its own. It imports nothing but the standard
+library, so that it starts in milliseconds. Its standard input is a pipe that the owner holds: a
+line that starts with "!" is an order, any other line goes on to the command's standard input, and
+the end of the pipe means that the owner is gone, for whatever reason. The guard then asks the
+command to end, kills it after a grace time, and removes its folder. It knows nothing of Kafka.
 
-Usage: ``_guard.py SPEC`` with SPEC a JSON object: command (list of str), grace (seconds), log (a
-file for the command's output, or null for the owner's pipe), folder (made before the command, which
-runs there, and removed after it; or null), hold (whether to say when the folder is there, and to
-start the command at the order "!go" only). So there is no moment at which the folder is there and
-nobody who would remove it.
+Usage: ``_guard.py SPEC``, where SPEC is a JSON object: command (list of str), grace_s (seconds),
+log (a file for the command's output, or null for the owner's pipe), folder (made before the
+command, which runs in it, and removed afterwards; or null), hold (whether to report that the folder
+exists, and to start the command only at the order "!go"). The guard makes the folder itself, so
+that it never exists without a process that will remove it.
 """
 
 from __future__ import annotations
@@ -26,19 +25,22 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, NoReturn
 
 WINDOWS = sys.platform == "win32"
-PR_SET_PDEATHSIG = 1
 _keeps_folder = threading.Event()  # the owner wants to use it once more
 
 
-def _die_with_guard() -> None:
-    # Linux only: covers a guard that is itself killed. It runs between fork and exec.
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+def die_with(parent: int) -> None:
+    """Let the kernel kill this process when its parent, the guard, is killed. Linux only."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    if os.getppid() != parent:  # it was killed before the kernel knew
+        os._exit(128 + signal.SIGKILL)
 
 
-def _job() -> Any:
+def _job_object() -> Any:
     """A Windows job object that kills what is in it when its last handle, ours, is closed."""
     kernel32 = ctypes.windll.kernel32  # type: ignore[attr-defined]
     kernel32.CreateJobObjectW.restype = ctypes.c_void_p
@@ -51,31 +53,31 @@ def _job() -> Any:
     return job
 
 
-def _say(line: str) -> None:
-    """Tell the owner, who may be gone already: then the end of its pipe says so next."""
+def _tell_owner(line: str) -> None:
+    """Write a line to the owner. If it is gone already, the end of its pipe is read next."""
     with contextlib.suppress(OSError):
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
 
 
-def _end(child: Any, grace: float) -> None:
-    """Ask the child to end, wait `grace` seconds, then kill it. A frozen one is killed as well."""
+def _end(child: Any, grace_s: float) -> None:
+    """Ask the child to end, wait `grace_s` seconds, then kill it, even if it is frozen."""
     if child.stdin:
         with contextlib.suppress(OSError):
             child.stdin.close()
-    if not WINDOWS or grace == 0:
+    if not WINDOWS or grace_s == 0:
         child.terminate()
     try:
-        child.wait(grace)
+        child.wait(grace_s)
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()
 
 
-def _order(child: Any, order: str, grace: float) -> None:
+def _obey(order: str, child: Any, grace_s: float) -> None:
     if order == "term":
-        # On its own thread: the pipe from the owner stays read meanwhile.
-        threading.Thread(target=_end, args=(child, grace), daemon=True).start()
+        # On a thread, so that further orders are read meanwhile.
+        threading.Thread(target=_end, args=(child, grace_s), daemon=True).start()
     elif order == "kill":
         child.kill()
     elif order == "keep":
@@ -84,16 +86,16 @@ def _order(child: Any, order: str, grace: float) -> None:
         child.send_signal(signal.SIGSTOP if order == "stop" else signal.SIGCONT)
 
 
-def main(spec: dict[str, Any]) -> int:
-    """Run the command until it ends or the owner is gone; the exit status is the command's."""
+def main(spec: dict[str, Any]) -> NoReturn:
+    """Run the command until it ends or the owner is gone, and exit with the command's status."""
     if not WINDOWS:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    folder = spec.get("folder")
-    ending = threading.Lock()
+    folder = spec["folder"]
+    finishing = threading.Lock()
 
-    def over(status: int) -> None:
-        ending.acquire()  # for good: whoever comes second must not end what the first removes
+    def finish(status: int) -> NoReturn:
+        finishing.acquire()  # never released: a second caller must not exit while the first removes
         if folder and not _keeps_folder.is_set():
             shutil.rmtree(folder, ignore_errors=True)
         os._exit(status)
@@ -102,13 +104,13 @@ def main(spec: dict[str, Any]) -> int:
         try:
             os.makedirs(folder, mode=0o700, exist_ok=True)
         except OSError as error:
-            _say(str(error))
-            over(1)
-    if spec.get("hold"):
-        _say("held")
+            _tell_owner(str(error))
+            finish(1)
+    if spec["hold"]:
+        _tell_owner("held")
         if sys.stdin.buffer.readline().strip() != b"!go":
-            over(0)
-    output = open(spec["log"], "ab") if spec.get("log") else None  # noqa: SIM115 - the child's
+            finish(0)
+    output = open(spec["log"], "ab") if spec["log"] else None  # noqa: SIM115 - the child's
     try:
         child = subprocess.Popen(
             spec["command"],
@@ -116,45 +118,43 @@ def main(spec: dict[str, Any]) -> int:
             stdout=output,
             stderr=subprocess.STDOUT if output else None,
             cwd=folder,
-            preexec_fn=_die_with_guard if sys.platform == "linux" else None,
+            preexec_fn=partial(die_with, os.getpid()) if sys.platform == "linux" else None,
         )
     except OSError as error:
-        _say(str(error))
-        over(1)
-        raise
+        _tell_owner(str(error))
+        finish(1)
     if WINDOWS:
-        job = _job()
+        job = _job_object()
         ctypes.windll.kernel32.AssignProcessToJobObject(job, int(child._handle))  # type: ignore[attr-defined]
 
-    return keep(child, float(spec.get("grace", 2.0)), over)
+    serve(child, spec["grace_s"], finish)
 
 
-def keep(child: Any, grace: float, over: Callable[[int], None]) -> int:
-    """Serve the owner until the child has ended, or until the owner is gone; then end the child.
+def serve(child: Any, grace_s: float, finish: Callable[[int], NoReturn]) -> NoReturn:
+    """Obey the owner until the child has ended, or until the owner is gone; then end the child.
 
-    child: a Popen. over: called with the exit status (128 + n for signal n); ends this process.
+    child: a Popen. finish: called with the exit status (128 + n for signal n); ends this process.
     """
-    _say(json.dumps({"guard": os.getpid(), "child": child.pid}))
+    _tell_owner(json.dumps({"guard": os.getpid(), "child": child.pid}))
 
-    def follow() -> None:
+    def await_child() -> None:
         status = child.wait()
-        over(status if status >= 0 else 128 - status)
+        finish(status if status >= 0 else 128 - status)
 
-    threading.Thread(target=follow, daemon=True).start()
+    threading.Thread(target=await_child, daemon=True).start()
     for line in sys.stdin.buffer:
         if line.startswith(b"!"):
-            _order(child, line[1:].strip().decode("ascii", "replace"), grace)
+            _obey(line[1:].strip().decode("ascii", "replace"), child, grace_s)
             continue
         with contextlib.suppress(OSError, ValueError):
             assert child.stdin is not None
             child.stdin.write(line)
             child.stdin.flush()
-    # The owner is gone: whatever the command wants to finish, nobody is there for it.
-    _end(child, min(grace, 2.0))
-    threading.Event().wait(1.0)  # follow() ends the process; this is for a child that lingers
-    over(0)
-    return 0
+    # The owner is gone, so nobody needs what a long clean-up would finish.
+    _end(child, min(grace_s, 2.0))
+    threading.Event().wait(1.0)  # await_child ends this process; this is for a child that lingers
+    finish(0)
 
 
 if __name__ == "__main__":
-    sys.exit(main(json.loads(sys.argv[1])))
+    main(json.loads(sys.argv[1]))

@@ -1,8 +1,8 @@
 """Child processes that cannot outlive the notebook.
 
-A `Guarded` process is a command run under `_guard`: it ends with its owner whatever happens
-to the owner, a stop button does not reach it, and it can be asked to end, killed, frozen and
-resumed. The broker, the workers and the fault proxy are all started through it. It knows nothing of
+A `Guarded` process is a command that runs under `_guard`: it ends with its owner whatever happens
+to the owner, the stop button does not reach it, and it can be asked to end, killed, frozen and
+resumed. The broker, the workers and the fault proxy all run this way. This module does not know
 what the command does.
 """
 
@@ -26,10 +26,12 @@ class Guarded:
     """A running command and its guard.
 
     command: list of str. on_line: called with each line (str) that the command prints, on a thread
-    of this object; not used with `log`, a file that takes the output instead. grace_s: seconds
-    between the request to end and the kill. folder: made for the command, for the owner alone; it
-    runs there, and the folder is removed when it has ended. fill: called when the folder is there;
-    then the command starts. env: its environment; by default that of this process.
+    of this object. log: a file that takes the output instead. grace_s: seconds between the request
+    to end and the kill. folder: made for the command, readable by this user alone; the command runs
+    in it, and it is removed when the command has ended. fill: called when the folder exists, before
+    the command starts. env: its environment; by default that of this process.
+
+    Raises KitError or OSError if the command cannot be started.
     """
 
     def __init__(
@@ -46,7 +48,7 @@ class Guarded:
         spec = {
             "command": list(command),
             "log": str(log) if log else None,
-            "grace": grace_s,
+            "grace_s": grace_s,
             "folder": str(folder) if folder else None,
             "hold": fill is not None,
         }
@@ -64,8 +66,9 @@ class Guarded:
         assert self._guard.stdin is not None and self._guard.stdout is not None
         try:
             if fill is not None:
-                if (said := self._guard.stdout.readline().decode().strip()) != "held":
-                    raise OSError(said or "the guard has ended")
+                answer = self._guard.stdout.readline().decode().strip()
+                if answer != "held":
+                    raise OSError(answer or "the guard ended at once")
                 try:
                     fill()
                 except BaseException:
@@ -77,17 +80,17 @@ class Guarded:
         except ValueError:
             raise KitError(
                 f"{Path(command[0]).name} could not be started",
-                f"its guard ended with status {self._guard.wait()}",
+                f"The process that guards it ended with status {self._guard.wait()}",
                 "Run `./kit doctor`; it checks what a broker needs.",
             ) from None
         except KeyboardInterrupt:
-            self._guard.stdin.close()  # nobody will hold this object: the guard ends the command
+            self._guard.stdin.close()  # nobody holds this object, so the guard ends the command
             raise
 
     def _attach(
         self, stdin: IO[bytes], stdout: IO[bytes], on_line: Callable[[str], None] | None
     ) -> None:
-        """Talk to the guard through these. Raises ValueError if it has ended."""
+        """Use these pipes to talk to the guard. Raises ValueError if it has ended."""
         ids = json.loads(stdout.readline())
         self.pid: int = ids["child"]
         self.guard_pid: int = ids["guard"]
@@ -101,7 +104,7 @@ class Guarded:
                 self._on_line(line.decode("utf-8", "backslashreplace").rstrip("\r\n"))
 
     def send(self, line: str) -> None:
-        """Write a line to the command's standard input; nothing happens if it has ended."""
+        """Write a line to the command's standard input; does nothing if the command has ended."""
         with contextlib.suppress(OSError, ValueError):
             self._stdin.write(line.encode() + b"\n")
             self._stdin.flush()
@@ -123,7 +126,7 @@ class Guarded:
         self.send("!cont")
 
     def keep(self) -> None:
-        """Do not remove the folder when the command ends: it is started again at once."""
+        """Leave the folder when the command ends, because it is about to start again."""
         self.send("!keep")
 
     @property

@@ -118,7 +118,7 @@ class FaultPanel(ipywidgets.VBox):
 
     def _add(self) -> str:
         assert self._team is not None
-        known = {name for name, *_ in self._team._states()}
+        known = set(self._team.states()["worker"])
         name = next(f"member-{n}" for n in count(1) if f"member-{n}" not in known)
         self._team.start(name)
         return f"{name} runs and joins the group."

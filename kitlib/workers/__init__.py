@@ -1,7 +1,8 @@
 """Workers: functions of the notebook that run as processes of their own, under supervision.
 
-`team` is what a lesson holds, `_member` one worker as the notebook sees it, `_ship` packs the
-function for the journey, `_nursery` forks the process, and `_main` is what runs inside it.
+A lesson holds a `team`; a `_member` of it is one worker as the notebook sees it. `_ship` packs the
+function for the journey, `_nursery` starts the process, and `_main` runs inside it. What a worker
+does with Kafka is the function's own code.
 """
 
 from kitlib.workers.team import Workers, stop_all

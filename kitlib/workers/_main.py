@@ -1,10 +1,10 @@
 """What runs in a worker's process: it unpacks a function, calls it with `me`, reports what happens.
 
-The first line of the standard input is a JSON object: name, code (see `_ship`), lines, connection,
-path and kill_at. The end of the input, or SIGTERM, asks the function to end. To the standard output
-go the rows of the journal, one JSON object a line, each written before the program goes on, so that
-a SIGKILL loses none. Two other lines exist: "!ready TIME" before the call, and "!kill" before the
-process kills itself at its `kill_at`. Only the rest of this room starts it.
+The first line of the standard input is the task, a JSON object: name, code and lines (see `_ship`),
+connection, path and kill_at. The end of the input, or SIGTERM, asks the function to end. The rows
+of the journal go to the standard output, one JSON object a line, each written before the program
+goes on, so that a SIGKILL loses none. Two other lines exist: "!ready TIME" before the call, and
+"!kill" before the process kills itself at its `kill_at`. Only the rest of this room starts it.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _RECORD = ("topic", "partition", "offset", "key", "value")
 
 
 class MissingParameter(KitError, AttributeError):
-    """The function asked `me` for a parameter that nobody gave; `getattr(me, x, 0)` works too."""
+    """The function asked `me` for a parameter it was not given. `getattr(me, name, 0)` works."""
 
 
 class Me:
-    """What a worker's function is given: its name, its connection, its parameters."""
+    """What a worker's function gets: its name, its connection, its parameters."""
 
     def __init__(
         self, name: str, connection: dict[str, Any], params: dict[str, Any], journal: Journal
@@ -55,7 +55,7 @@ class Me:
         return self._stopping
 
     def record(self, client: Any) -> None:
-        """From now on write down what this client does; see `Journal.record`."""
+        """Write down what this client does from now on; see `Journal.record`."""
         self._journal.record(client, self.name)
         # A member that joins before it knows its topics' partitions owns nothing, and joins again.
         for topic in getattr(client, "subscription", set)() or ():
@@ -65,8 +65,8 @@ class Me:
     def note(self, kind: str, record: Any = None, **fields: Any) -> None:
         """Write one row of this kind, such as "processed", about this record.
 
-        record: what a consumer handed out, or what a producer's future gave. fields: of `Row`.
-        Raises KitError for another kind or field.
+        record: what a consumer returned, or what a producer's future gave. fields: of `Row`.
+        Raises KitError for a kind or a field that a row does not have.
         """
         known: dict[str, Any] = {} if self._group is None else {"group": self._group}
         if record is not None:
@@ -84,18 +84,18 @@ class Me:
         if name in params:
             return params[name]
         raise MissingParameter(
-            f"me.{name}: this worker was given no parameter {name!r}",
-            f"It has {', '.join(params) or 'none'}",
+            f"me.{name}: this worker has no parameter {name!r}",
+            f"Its parameters: {', '.join(params) or 'none'}",
             f'Write team.start("{self.__dict__.get("name")}", {name}=...).',
         )
 
 
 class Wire:
-    """The way back to the notebook. From here on the standard output is no part of it."""
+    """The way back to the notebook: what the standard output was until now."""
 
     def __init__(self) -> None:
         self._fd = os.dup(1)
-        os.dup2(2, 1)  # what a subprocess or a C library prints must not mix with rows
+        os.dup2(2, 1)  # keeps what a subprocess or a C library prints apart from the rows
 
     def send(self, data: bytes) -> None:
         rest = memoryview(data)
@@ -122,8 +122,8 @@ class Relay:
                 if self._left == 0:
                     self._write(rows[:count])
                     self._wire.send(b"!kill\n")
-                    # SIGKILL, from within: not one instruction more in any thread. On Windows
-                    # this is TerminateProcess.
+                    # SIGKILL, from within: no thread runs another instruction. On Windows this
+                    # is TerminateProcess.
                     os.kill(os.getpid(), 9)
         self._write(rows)
         self._journal._rows.clear()  # they are in the notebook now; an endless worker stays small
@@ -153,7 +153,7 @@ class Printed(io.TextIOBase):
         return len(text)
 
     def finish(self) -> None:
-        """Write what was printed without an end of line."""
+        """Write the row of what was printed without an end of line."""
         with self._lock:
             if self._text:
                 self._row(self._text)
@@ -168,7 +168,7 @@ def failure(name: str, error: BaseException, lines: dict[str, list[str]]) -> dic
     trace = error.__traceback__
     while trace and trace.tb_frame.f_code.co_filename == __file__:
         trace = trace.tb_next
-    own = [frame for frame in traceback.extract_tb(trace) if frame.filename in lines]
+    own_frames = [frame for frame in traceback.extract_tb(trace) if frame.filename in lines]
     detail: dict[str, Any] = {
         "what": "worker",
         "error": type(error).__name__,
@@ -176,23 +176,23 @@ def failure(name: str, error: BaseException, lines: dict[str, list[str]]) -> dic
         "traceback": "".join(traceback.format_exception(type(error), error, trace)),
     }
     where = ""
-    if own:
-        last = own[-1]
+    if own_frames:
+        last = own_frames[-1]
         file = os.path.basename(last.filename) if os.path.exists(last.filename) else "its cell"
         detail |= {"line": last.lineno, "code": last.line}
         where = f" in line {last.lineno} of {file}" + (f", `{last.line}`" if last.line else "")
     if isinstance(error, KitError):
-        said = " ".join(str(error).splitlines())
+        problem = " ".join(str(error).splitlines())
     elif isinstance(error, SystemExit):
-        said = f"it called sys.exit({error.code!r})"
+        problem = f"it called sys.exit({error.code!r})"
     else:
-        kind = type(error).__name__  # Kafka's errors start with it on their own
-        said = str(error) if str(error).startswith(kind) else f"{kind}: {error}".rstrip(": ")
-    return {"actor": name, "value": f"{name} failed{where}: {said}", "detail": detail}
+        kind = type(error).__name__  # the text of Kafka's errors starts with it already
+        problem = str(error) if str(error).startswith(kind) else f"{kind}: {error}".rstrip(": ")
+    return {"actor": name, "value": f"{name} failed{where}: {problem}", "detail": detail}
 
 
-def listen(me: Me) -> None:
-    """Ask the function to end when the input does."""
+def end_with_input(me: Me) -> None:
+    """Ask the function to end when the standard input ends."""
     while os.read(0, 4096):
         pass
     me._stopping = True
@@ -202,25 +202,25 @@ def main() -> int:
     """Run one worker; the exit status is 0 if its function returned and 1 if it failed."""
     wire = Wire()
     _client_fix.apply()
-    spec = msgspec.json.decode(sys.stdin.buffer.readline())
-    name, lines = spec["name"], spec["lines"]
+    task = msgspec.json.decode(sys.stdin.buffer.readline())
+    name, lines = task["name"], task["lines"]
     journal = Journal()
-    Relay(wire, journal, spec["kill_at"])
-    sys.path[:] = spec["path"]
+    Relay(wire, journal, task["kill_at"])
+    sys.path[:] = task["path"]
     out, err = (Printed(journal, name, stream) for stream in ("stdout", "stderr"))
     sys.stdout, sys.stderr = out, err
     for file, text in lines.items():  # so that a trace shows the lines of a cell
         linecache.cache[file] = (sum(map(len, text)), None, text, file)
     try:
-        function, params = pickle.loads(base64.b64decode(spec["code"]))
-        me = Me(name, spec["connection"], params, journal)
+        function, params = pickle.loads(base64.b64decode(task["code"]))
+        me = Me(name, task["connection"], params, journal)
 
         def ask_to_end(*_: object) -> None:
             me._stopping = True
 
         signal.signal(signal.SIGTERM, ask_to_end)
-        threading.Thread(target=listen, args=(me,), daemon=True).start()
-        gc.freeze()  # what is imported by now stays
+        threading.Thread(target=end_with_input, args=(me,), daemon=True).start()
+        gc.freeze()  # what is imported by now stays: not worth looking through
         gc.enable()
         wire.send(f"!ready {now()!r}\n".encode())
         function(me)

@@ -1,7 +1,8 @@
 """One worker as the notebook sees it: its process, its state, and the rows about its life.
 
-Everything happens on a thread of the member's own, so that an interrupt of the notebook never meets
-a process half started. The rows that the worker itself writes pass through here into the journal.
+Each member has a thread that starts its process and follows it to its end, so that an interrupt of
+the notebook never meets a process half started. The rows that the worker writes pass through here
+into the journal. Which members form a team, and what ends them together, is not decided here.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from kitlib.errors import KitError
@@ -19,37 +19,31 @@ from kitlib.journal import KINDS, Journal, parse
 from kitlib.process import Guarded
 from kitlib.workers import _nursery
 
-GRACE_S = 10.0
-_ROOT = str(Path(__file__).parents[2])
-# Collecting garbage during the imports costs a tenth of the start.
-_CODE = (
-    "import gc, sys; gc.disable(); sys.path.insert(0, sys.argv[1]); "
-    "from kitlib.workers._main import main; sys.exit(main())"
-)
+GRACE_S = 10.0  # between the request to end and the kill
 
 
 class Member:
-    """A worker process. state: "starting", then "running" or "paused", at last "closed" (its
-    function returned), "killed" or "failed". reason: a sentence on why it ended.
+    """A worker process.
 
-    spec: what goes to the process, see `_main`. options: what it was started with, to tell
-    whether a second start asks for the same.
+    state: "starting", then "running" or "paused", at last "closed" (its function returned),
+    "killed" or "failed". reason: a phrase on why it ended. task: what goes to the process, see
+    `_main`. options: what it was started with, to see whether a second start asks for the same.
     """
 
-    def __init__(self, name: str, spec: dict[str, Any], journal: Journal, options: str) -> None:
+    def __init__(self, name: str, task: dict[str, Any], journal: Journal, options: str) -> None:
         self.name = name
         self.options = options
         self.state = "starting"
         self.reason = ""
         self.process: Guarded | None = None
-        self.launched = threading.Event()
+        self.launched = threading.Event()  # there is a process, or it could not be started
         self.ready = threading.Event()  # its function was called, or it ended
         self.ended = threading.Event()
-        self._spec = spec
+        self.started = False  # whether its function was called
+        self._task = task
         self._journal = journal
-        self.started = False
         self._wanted = ""  # "closed" or "killed", once one of them was asked for
-        threading.Thread(target=self._live, name=f"worker {name}", daemon=True).start()
+        threading.Thread(target=self._run, name=f"worker {name}", daemon=True).start()
 
     @property
     def pid(self) -> int | None:
@@ -60,25 +54,23 @@ class Member:
         """Whether it has not ended; a paused one runs."""
         return not self.ended.is_set()
 
-    def _live(self) -> None:
+    def _run(self) -> None:
         try:
-            self.process = _nursery.hatch(self._line, GRACE_S) or Guarded(
-                [sys.executable, "-u", "-c", _CODE, _ROOT], on_line=self._line, grace_s=GRACE_S
-            )
-            self.process.send(json.dumps(self._spec))
+            self.process = _nursery.launch(self._on_line, GRACE_S)
+            self.process.send(json.dumps(self._task))
         except Exception as error:
             self.state, self.reason = "failed", f"{self.name} could not be started: {error}"
-        self._spec = {}  # it may be large
+        self._task = {}  # it may be large
         self.launched.set()
         if self.process:
-            self._over(self.process.wait())
+            self._conclude(self.process.wait())
         self.ended.set()
         self.ready.set()
 
-    def _line(self, line: str) -> None:
+    def _on_line(self, line: str) -> None:
         if line.startswith("!ready "):
             self.started, self.state = True, "running"
-            self._add("started", at=float(line.split()[1]), pid=self.pid)
+            self._add_row("started", at=float(line.split()[1]), pid=self.pid)
             self.ready.set()
         elif line == "!kill":
             self._wanted, self.reason = "killed", "its kill_at was reached"
@@ -92,12 +84,12 @@ class Member:
                 self.reason = row.value or ""
             self._journal.extend([row])
 
-    def _over(self, status: int) -> None:
-        """The process is gone and all its rows are in the journal: add the last one."""
+    def _conclude(self, status: int) -> None:
+        """Settle state and reason, and add the last row: the process and its own rows are done."""
         if status == 0 or (not self.started and self._wanted):
             asked = self._wanted == "closed"
             self.state = "closed"
-            self.reason = "it was asked to" if asked else "its function returned"
+            self.reason = "it was asked to end" if asked else "its function returned"
         elif self._wanted == "killed":
             self.state = "killed"
             self.reason = self.reason or "by kill()"
@@ -105,14 +97,15 @@ class Member:
             self.state = "failed"  # its own row says why
             if self.started:
                 print(self.reason, file=sys.stderr)
-        elif status == 137 or self._wanted == "closed":
+        elif self._wanted == "closed":
             self.state = "killed"
             self.reason = (
-                f"it was asked to end and did not within {GRACE_S:g} s: its loop must look at "
+                f"it was asked to end and had not ended {GRACE_S:g} s later: its loop must check "
                 "me.stopping, and a consumer's close() waits for a rebalance that is under way"
-                if self._wanted == "closed"
-                else "by somebody else, or for want of memory"
             )
+        elif status == 137:  # SIGKILL
+            self.state = "killed"
+            self.reason = "another program killed it, or the machine ran out of memory"
         else:
             self.state = "failed"
             self.reason = f"{self.name} failed: its process ended with status {status}"
@@ -121,9 +114,9 @@ class Member:
                 detail={"what": "worker", "status": status},
             )  # fmt: skip
         if self.started and self.state != "failed":
-            self._add(self.state, reason=self.reason)
+            self._add_row(self.state, reason=self.reason)
 
-    def _add(self, kind: str, at: float | None = None, **detail: Any) -> None:
+    def _add_row(self, kind: str, at: float | None = None, **detail: Any) -> None:
         self._journal.add(kind, actor=self.name, time=at, detail={"what": "worker"} | detail)
 
     # -- orders; each returns at once ------------------------------------------------------------
@@ -132,7 +125,7 @@ class Member:
         self.launched.wait()
         if self.process and self.running:
             self._wanted = self._wanted or "closed"
-            self.process.resume()  # a frozen process would not hear it
+            self.process.resume()  # a frozen process would not notice
             self.process.terminate()
 
     def kill(self) -> None:
@@ -145,15 +138,15 @@ class Member:
         assert self.process is not None
         self.process.pause()
 
-    def paused(self) -> None:
-        """It was seen to be frozen."""
+    def mark_paused(self) -> None:
+        """Note that the process was seen to be frozen."""
         self.state = "paused"
-        self._add("paused")
+        self._add_row("paused")
 
     def resume(self) -> None:
         assert self.process is not None
         self.state = "running"
-        self._add("resumed")
+        self._add_row("resumed")
         self.process.resume()
 
     @property
@@ -168,9 +161,9 @@ class Member:
 
 
 def wait_all(events: Iterable[threading.Event], timeout_s: float) -> bool:
-    """Wait until all of these have happened; False if the time is over first.
+    """Wait until all of these have happened; False if `timeout_s` seconds pass first.
 
-    In short waits, as Windows does not interrupt a long one.
+    It waits in short steps, as Windows does not interrupt a long wait.
     """
     deadline = time.monotonic() + timeout_s
     for event in events:
@@ -181,17 +174,17 @@ def wait_all(events: Iterable[threading.Event], timeout_s: float) -> bool:
 
 
 def check_names(names: tuple[str, ...]) -> None:
-    """Raise KitError unless these are names of workers, at least one."""
+    """Raise KitError unless these can be names of workers, at least one."""
     wrong = [name for name in names if not isinstance(name, str) or not name.strip()]
     if wrong or not names:
         raise KitError(
-            f"{wrong[0]!r} is not a worker's name" if wrong else "No worker was named",
-            fix='Name them: team.start("ana", "ben"), team.close("ana"); team.stop() ends all',
+            f"Expected a worker's name, got {wrong[0]!r}" if wrong else "No worker was named",
+            fix='Write team.start("ana", "ben") or team.close("ana"); team.stop() ends all of them',
         )
 
 
 def check_kill_at(kill_at: Any) -> None:
-    """Raise KitError unless this is a kind of row and a number, or None."""
+    """Raise KitError unless this is a kind of row and a count, or None."""
     try:
         if kill_at is None:
             return
@@ -201,7 +194,7 @@ def check_kill_at(kill_at: Any) -> None:
         good = False
     if not good:
         raise KitError(
-            f"kill_at={kill_at!r} says no moment",
-            "It is a kind of row and a number from 1 on",
-            f'Write kill_at=("processed", 5). The kinds are {", ".join(KINDS)}.',
+            f"Expected kill_at to be a kind of row and a count, got {kill_at!r}",
+            'kill_at=("processed", 5) kills the worker with its fifth "processed" row',
+            f"The count is at least 1, and the kinds are {', '.join(KINDS)}.",
         )

@@ -1,8 +1,8 @@
 """Packs a worker's function, so that it can run in a process of its own.
 
-The function goes by value, with the helpers and values of the notebook that it uses, as they are at
-this moment. What belongs to this process (a client, a handle of Kafka, a journal) cannot go, and is
-refused by its name. This module starts nothing.
+The function is pickled by value, with the helpers and values of the notebook that it uses, as they
+are at this moment. What belongs to this process (a client, a Kafka handle, a journal) cannot be
+sent, and the error names it. This module starts nothing.
 """
 
 from __future__ import annotations
@@ -21,37 +21,39 @@ import cloudpickle  # type: ignore[import-untyped]
 from kitlib.errors import KitError
 
 _CLIENTS = ("KafkaProducer", "KafkaConsumer", "KafkaAdminClient")
-RESERVED = ("name", "connection", "stopping", "record", "note")
+_RESERVED = ("name", "connection", "stopping", "record", "note")
 
 
-def checked(function: Any, params: dict[str, Any]) -> None:
-    """Raise KitError unless this is a function of one argument and no parameter takes its place."""
+def check_function(function: Any, params: dict[str, Any]) -> None:
+    """Raise KitError unless a worker can run this function of one argument with these params."""
     if not isinstance(function, FunctionType) or inspect.iscoroutinefunction(function):
+        asynchronous = inspect.iscoroutinefunction(function)
         raise KitError(
-            f"A worker needs a plain function, and {type(function).__name__} is none",
-            fix="Write def registrar(me): ... and hand over registrar, without brackets",
+            f"Expected a plain function, got {'async def' if asynchronous else _type(function)}",
+            fix="Write def registrar(me): ... and pass registrar, without brackets",
         )
     try:
         inspect.signature(function).bind(None)
     except TypeError:
         raise KitError(
             f"{function.__name__} cannot be called as {function.__name__}(me)",
-            "A worker's function gets one argument: me, with its name, connection and parameters",
+            "A worker's function takes one argument, me: its name, connection and parameters",
             f"Write def {function.__name__}(me): ... and use me.limit for a parameter limit",
         ) from None
     for name in params:
-        if name in RESERVED:
+        if name in _RESERVED:
             raise KitError(
                 f"A parameter cannot be called {name!r}",
-                f"me.{name} has a meaning of its own",
+                f"me.{name} already has a meaning of its own",
                 "Choose another name.",
             )
 
 
 def pack(function: FunctionType, params: dict[str, Any]) -> dict[str, Any]:
-    """What a worker process needs of the function, as JSON: "code" (base64), "lines" by file name.
+    """What a worker needs of the function, ready for JSON.
 
-    Raises KitError that names what cannot leave this process.
+    "code": the function and its parameters, pickled, in base64. "lines": the lines (list of str) of
+    each source file by its name, for traces. Raises KitError that names what cannot be sent.
     """
     module = sys.modules.get(function.__module__)
     # The worker may be unable to import the function's module; a notebook goes by value anyway.
@@ -84,14 +86,14 @@ def _global_names(code: CodeType) -> Iterator[str]:
 
 
 def _captured(function: FunctionType) -> Iterator[tuple[str, Any]]:
-    """The names outside of the function that it uses, and their values."""
+    """The names from outside of the function that it uses, and their values."""
     for name in dict.fromkeys(_global_names(function.__code__)):
         if name in function.__globals__:
             yield name, function.__globals__[name]
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
             yield name, cell.cell_contents
-        except ValueError:  # not given a value yet
+        except ValueError:  # it has no value yet
             continue
     for parameter in inspect.signature(function).parameters.values():
         if parameter.default is not parameter.empty:
@@ -115,30 +117,33 @@ def _functions(function: FunctionType) -> Iterator[tuple[str, FunctionType]]:
 
 
 def _blame(function: FunctionType, params: dict[str, Any], error: Exception) -> KitError:
-    """Which value cannot leave this process, and what to use in its place."""
-    for name, value in params.items():
-        if not _can_leave(value):
+    """An error that names the value that cannot be sent, and what to use in its place."""
+    suspects = [(f"The parameter {name!r}", value) for name, value in params.items()]
+    suspects += [
+        (f"{where} uses {name!r} of the notebook, which", value)
+        for where, used in _functions(function)
+        for name, value in _captured(used)
+        if not isinstance(value, FunctionType | ModuleType)
+    ]
+    for subject, value in suspects:
+        if not _can_be_sent(value):
             return KitError(
-                f"The parameter {name!r} cannot go to a worker",
-                _why(value),
+                f"{subject} cannot be sent to a worker",
+                f"It is a {_type(value)}, which belongs to the process that made it",
                 _instead(value),
             )
-    for where, used in _functions(function):
-        for name, value in _captured(used):
-            if not isinstance(value, FunctionType | ModuleType) and not _can_leave(value):
-                return KitError(
-                    f"{where} uses {name!r} of the notebook, which cannot go to a worker",
-                    _why(value),
-                    _instead(value),
-                )
     return KitError(
-        f"{function.__name__} cannot go to a worker",
-        f"{type(error).__name__}: {error}",
-        "Make what it uses inside the function, or hand over plain values as parameters.",
+        f"{function.__name__} cannot be sent to a worker",
+        f"{_type(error)}: {error}",
+        "Create what it uses inside the function, or pass plain values as parameters.",
     )
 
 
-def _can_leave(value: Any) -> bool:
+def _type(value: Any) -> str:
+    return type(value).__name__
+
+
+def _can_be_sent(value: Any) -> bool:
     try:
         cloudpickle.dumps(value)
     except Exception:
@@ -146,17 +151,13 @@ def _can_leave(value: Any) -> bool:
     return True
 
 
-def _why(value: Any) -> str:
-    return f"It is a {type(value).__name__}, and belongs to this process; a worker has its own"
-
-
 def _instead(value: Any) -> str:
     names = [base.__name__ for base in type(value).__mro__]
     for client in _CLIENTS:
         if client in names:
-            return f"Make it inside the function: {client}(**me.connection)."
+            return f"Create it inside the function: {client}(**me.connection)."
     if "Kafka" in names:
         return "Use me.connection inside the function."
     if "Journal" in names:
         return "Use me.record(client) and me.note(kind, record): the rows come back to the journal."
-    return "Make it inside the function, or hand over plain values as parameters."
+    return "Create it inside the function, or pass plain values as parameters."

@@ -3,8 +3,8 @@
 A worker is a plain function of the notebook that runs as a process of its own; the lesson shows the
 function, and what it does with Kafka is its own code. A team starts such processes, ends them in
 the way that the lesson is about, and journals what they report. Workers end with the notebook, and
-with a cell that is interrupted. They see the notebook's values as these were when they started, and
-nothing comes back but rows.
+when a cell is interrupted. They see the notebook's values as these were when they started, and send
+back nothing but rows.
 """
 
 from __future__ import annotations
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Workers", "stop_all"]
 
 START_S = 30.0
-_COLUMNS = ("worker", "state", "pid", "reason")
-_teams: list[Workers] = []  # those that may have a worker that runs
+_teams: list[Workers] = []  # those that may have running workers
 
 
 class Workers:
@@ -38,12 +37,12 @@ class Workers:
 
     kafka: what `kit.connect()` or `kafka.behind(...)` returned. function: takes one argument, `me`:
     me.name, me.connection (`KafkaConsumer(..., **me.connection)`), me.stopping (bool: return soon),
-    me.record(client), me.note(kind, record), and each parameter by its name. print() in it becomes
-    a "printed" row. journal: where the rows go; without it the team makes one, `team.journal`.
-    params: parameters of all members. Raises KitError for what cannot be a worker.
+    me.record(client), me.note(kind, record), and each parameter by its name. What it prints becomes
+    "printed" rows. journal: where the rows go; without one the team makes its own, `team.journal`.
+    params: parameters for all members. Raises KitError for a function that cannot be a worker.
 
-    Each worker has a row "started" and at its end one of "closed" (it returned), "killed" and
-    "failed"; their detail has `{"what": "worker"}`, which tells them from those of a client.
+    Each worker adds a row "started", and when it ends "closed" (it returned), "killed" or "failed".
+    `{"what": "worker"}` in their detail tells them apart from the rows of a client.
     """
 
     def __init__(
@@ -52,14 +51,15 @@ class Workers:
         connection = getattr(kafka, "connection", kafka)
         if not isinstance(connection, Mapping) or "bootstrap_servers" not in connection:
             raise KitError(
-                f"Workers need a Kafka, and {type(kafka).__name__} is none",
+                f"Expected a Kafka handle, got {type(kafka).__name__}",
                 fix="Write kit.Workers(kafka, function) with kafka = kit.connect()",
             )
         if journal is not None and not isinstance(journal, Journal):
             raise KitError(
-                f"journal is a {type(journal).__name__}", fix="Make one with kit.Journal()"
+                f"Expected a journal, got {type(journal).__name__}",
+                fix="Create one with kit.Journal()",
             )
-        _ship.checked(function, params)
+        _ship.check_function(function, params)
         self.journal = Journal() if journal is None else journal
         _nursery.warm()
         self._connection = dict(connection)
@@ -70,48 +70,46 @@ class Workers:
     # -- starting --------------------------------------------------------------------------------
 
     def start(self, *names: str, kill_at: tuple[str, int] | None = None, **params: Any) -> Workers:
-        """Start workers of these names; returns the team when they run.
+        """Start workers with these names; returns the team when they run.
 
         kill_at: ("processed", 5) kills the worker (SIGKILL) with its 5th row of that kind: the row
-        is in the journal, and nothing after it was done. params: beside or instead of the team's.
+        is in the journal, and nothing after it was done. params: added to the team's, or in place
+        of them.
 
-        A name that runs already as asked for is left alone, and one that has ended starts again, so
-        that a cell can run twice. Another team that has a worker of one of these names running, as
-        an earlier run of the same cell left it, is stopped first. Raises KitError when a worker
-        cannot start, or runs with other parameters.
+        A cell can run twice: a worker that already runs as asked is left alone, and one that has
+        ended starts again. Another team with a running worker of one of these names, such as an
+        earlier run of the cell left behind, is stopped first. Raises KitError when a worker cannot
+        start, or is already running with other parameters.
         """
         check_names(names)
         check_kill_at(kill_at)
         params = self._params | params
-        _ship.checked(self._function, params)
+        _ship.check_function(self._function, params)
         options = repr((kill_at, params))
         for name in names:
             member = self._members.get(name)
             if member and member.running and member.options != options:
                 raise KitError(
-                    f"{name} runs already, with other parameters",
+                    f"{name} is already running with other parameters",
                     fix=f'End it with team.close("{name}"), or choose another name',
                 )
-        with self._or_nobody():
+        with self._ended_by_interrupt():
             self._take_over(names)
             new = [n for n in names if n not in self._members or not self._members[n].running]
             if new:
                 after_each_cell(_after_cell)
-                spec = self._spec(kill_at, params)
+                task = _ship.pack(self._function, params) | {
+                    "connection": self._connection,
+                    "kill_at": kill_at,
+                    "path": sys.path,
+                }
                 if self not in _teams:
                     _teams.append(self)
                 for name in new:
-                    self._members[name] = Member(name, spec | {"name": name}, self.journal, options)
+                    self._members[name] = Member(name, task | {"name": name}, self.journal, options)
                 self._await_start([self._members[name] for name in new])
-            _go_on(self._members[name] for name in names)
+            _resume_paused(self._members[name] for name in names)
         return self
-
-    def _spec(self, kill_at: tuple[str, int] | None, params: dict[str, Any]) -> dict[str, Any]:
-        return _ship.pack(self._function, params) | {
-            "connection": self._connection,
-            "kill_at": kill_at,
-            "path": sys.path,
-        }
 
     def _await_start(self, members: list[Member]) -> None:
         if not wait_all([member.ready for member in members], START_S):
@@ -121,18 +119,21 @@ class Workers:
         for member in members:
             if member.state == "failed" and not member.started:
                 raise KitError(
-                    member.reason, fix="Look at what the function captures and at its parameters"
+                    member.reason,
+                    fix="Check the notebook's values that the function uses, and its parameters",
                 )
             if not member.started:
                 raise KitError(f"{member.name} did not start within {START_S:g} s")
 
     def _take_over(self, names: tuple[str, ...]) -> None:
         for team in list(_teams):
-            busy = [name for name, member in team._members.items() if member.running]
-            if team is not self and set(busy) & set(names):
-                print(f"Stopped an earlier team with the same names: {', '.join(busy)}.")
+            if team is self:
+                continue
+            running = team._running()
+            if set(running) & set(names):
+                print(f"Stopped an earlier team with the same names: {', '.join(running)}.")
                 team.stop()
-            if not busy and team is not self:
+            elif not running:
                 _teams.remove(team)
 
     # -- ending ----------------------------------------------------------------------------------
@@ -140,8 +141,8 @@ class Workers:
     def close(self, *names: str) -> None:
         """Ask these workers to end (SIGTERM, me.stopping), and wait until they have ended.
 
-        One that has not ended after 10 s is killed, and its row says so. One that has ended is left
-        as it is.
+        A worker that has not ended after 10 s is killed, and its row says so. One that has ended
+        already is left as it is.
         """
         self._end(self._pick(names), kill=False)
 
@@ -150,24 +151,26 @@ class Workers:
         self._end(self._pick(names), kill=True)
 
     def stop(self) -> None:
-        """Close all workers that run."""
-        self._end([member for member in self._members.values() if member.running], kill=False)
+        """Close all running workers."""
+        self._end(self._running_members(), kill=False)
         if self in _teams:
             _teams.remove(self)
 
     def wait(self, timeout_s: float = 60) -> None:
-        """Wait until all workers have ended by themselves, or by their kill_at.
+        """Wait until all workers have ended, by themselves or by their kill_at.
 
-        Raises KitError when `timeout_s` seconds are over, or when one of them failed.
+        Raises KitError when `timeout_s` seconds have passed, or when one of them has failed.
         """
-        with self._or_nobody():
+        with self._ended_by_interrupt():
             self._wait(list(self._members.values()), timeout_s)
         for member in self._members.values():
             if member.state == "failed":
-                raise KitError(member.reason, fix="The row has the trace: journal.rows('failed')")
+                raise KitError(
+                    member.reason, fix="Its trace is in the journal: journal.rows('failed')"
+                )
 
     def _end(self, members: list[Member], kill: bool) -> None:
-        with self._or_nobody():
+        with self._ended_by_interrupt():
             for member in members:
                 member.kill() if kill else member.ask_to_end()
             self._wait(members, GRACE_S + 10)
@@ -181,24 +184,21 @@ class Workers:
             )
 
     @contextlib.contextmanager
-    def _or_nobody(self) -> Iterator[None]:
-        """An interrupt ends the whole team, so that no member is left in its group."""
+    def _ended_by_interrupt(self) -> Iterator[None]:
+        """An interrupt ends the whole team, so that no member stays in its group."""
         try:
             yield
         except KeyboardInterrupt:
-            self._abandon()
+            members = self._running_members()
+            try:
+                for member in members:
+                    member.ask_to_end()
+                wait_all([member.ended for member in members], GRACE_S + 10)
+            except KeyboardInterrupt:  # a second one: do not wait for an orderly end
+                for member in members:
+                    member.kill()
+                wait_all([member.ended for member in members], 10)
             raise
-
-    def _abandon(self) -> None:
-        members = [member for member in self._members.values() if member.running]
-        try:
-            for member in members:
-                member.ask_to_end()
-            wait_all([member.ended for member in members], GRACE_S + 10)
-        except KeyboardInterrupt:  # a second time: whatever they hold, they go now
-            for member in members:
-                member.kill()
-            wait_all([member.ended for member in members], 10)
 
     # -- freezing --------------------------------------------------------------------------------
 
@@ -207,40 +207,41 @@ class Workers:
         members = self._pick(names)
         if sys.platform == "win32":
             raise KitError("Windows cannot freeze a process", fix="Use team.kill() instead")
-        _must_run(members)
-        with self._or_nobody():
+        _check_running(members)
+        with self._ended_by_interrupt():
             for member in members:
                 if member.state != "paused":
                     member.pause()
                     wait_until(lambda m=member: m.frozen, f"{member.name} is frozen")  # type: ignore[misc]
-                    member.paused()
+                    member.mark_paused()
 
     def resume(self, *names: str) -> None:
         """Let frozen workers go on (SIGCONT)."""
         members = self._pick(names)
-        _must_run(members)
-        _go_on(members)
+        _check_running(members)
+        _resume_paused(members)
 
     # -- looking ---------------------------------------------------------------------------------
 
     def states(self) -> pd.DataFrame:
-        """One row a worker: worker, state, pid, and the reason why it ended."""
+        """One row for each worker: worker, state, pid, and the reason why it ended."""
         import pandas as pd
 
-        return pd.DataFrame(self._states(), columns=list(_COLUMNS))
+        rows = [(m.name, m.state, m.pid, m.reason) for m in self._members.values()]
+        return pd.DataFrame(rows, columns=["worker", "state", "pid", "reason"], dtype=object)
 
-    def _states(self) -> list[tuple[str, str, int | None, str]]:
-        return [(m.name, m.state, m.pid, m.reason) for m in self._members.values()]
+    def _running_members(self) -> list[Member]:
+        return [member for member in self._members.values() if member.running]
 
     def _running(self) -> list[str]:
-        return [name for name, member in self._members.items() if member.running]
+        return [member.name for member in self._running_members()]
 
     def _pick(self, names: tuple[str, ...]) -> list[Member]:
         check_names(names)
         for name in names:
             if name not in self._members:
-                known = ", ".join(self._members) or "nobody yet"
-                raise KitError(f"There is no worker {name!r} in this team", f"In it: {known}")
+                known = ", ".join(self._members) or "none yet"
+                raise KitError(f"This team has no worker {name!r}", f"Its workers: {known}")
         return [self._members[name] for name in dict.fromkeys(names)]
 
     def __enter__(self) -> Workers:
@@ -250,18 +251,12 @@ class Workers:
         self.stop()
 
     def __repr__(self) -> str:
-        states = ", ".join(f"{name} {state}" for name, state, *_ in self._states())
-        return f"Workers({self._function.__name__}: {states or 'nobody yet'})"
+        states = ", ".join(f"{member.name} {member.state}" for member in self._members.values())
+        return f"Workers({self._function.__name__}: {states or 'none yet'})"
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
-        rows = (
-            "".join(f"<td>{escape('' if cell is None else str(cell))}</td>" for cell in row)
-            for row in self._states()
-        )
-        body = "".join(f"<tr>{row}</tr>" for row in rows)
-        title = f"Workers that run {self._function.__name__}"
-        return f"<p>{escape(title)}</p><table><tr>{head}</tr>{body}</table>"
+        title = escape(f"Workers that run {self._function.__name__}")
+        return f"<p>{title}</p>{self.states().to_html(index=False, na_rep='')}"
 
 
 def stop_all() -> list[str]:
@@ -272,17 +267,17 @@ def stop_all() -> list[str]:
     return names
 
 
-def _go_on(members: Iterable[Member]) -> None:
+def _resume_paused(members: Iterable[Member]) -> None:
     for member in members:
         if member.state == "paused":
             member.resume()
 
 
-def _must_run(members: list[Member]) -> None:
+def _check_running(members: list[Member]) -> None:
     for member in members:
         if not member.running:
             raise KitError(
-                f"{member.name} does not run any more",
+                f"{member.name} is no longer running",
                 f"It is {member.state}: {member.reason}",
                 f'Start it again with team.start("{member.name}").',
             )

@@ -54,9 +54,9 @@ with KafkaProducer(**kafka.behind(faults)) as producer:
     producer.send(TOPIC, b"on the log")
     producer.send("packed", b"a library of the JVM packs this")
 team = kit.Workers(kafka, member, journal=journal).start("ana")
-hatch, _nursery.hatch = _nursery.hatch, lambda *_: None  # the way of other systems
+fork, _nursery.fork = _nursery.fork, lambda *_: None  # the way of other systems
 team.start("ben")
-_nursery.hatch = hatch
+_nursery.fork = fork
 journal.wait("processed")
 database, server = kit.Database(), kit.Database.postgres()
 """

@@ -42,7 +42,7 @@ def look(me: Any) -> None:
 
 def nurseries(owner: int) -> list[psutil.Process]:
     children = psutil.Process(owner).children()
-    return [one for one in children if any("_nursery" in word for word in one.cmdline())]
+    return [child for child in children if any("_nursery" in word for word in child.cmdline())]
 
 
 def printed(team: kit.Workers) -> list[str | None]:

@@ -1,4 +1,4 @@
-"""Workers on a real broker: they report, end, crash, freeze and fail as they are told to."""
+"""Teams on a real broker: their workers start, report, end, crash and freeze as asked."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,18 +20,12 @@ from kafka.structs import OffsetAndMetadata
 from kitlib._wait import wait_until
 from kitlib.broker.handle import Broker
 from kitlib.errors import KitError
-from kitlib.events import EnrollmentEvent
 from kitlib.journal import Journal
-from kitlib.workers import Workers, _member, stop_all
+from kitlib.workers import Workers, stop_all
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals")
+ROOT = Path(__file__).parents[4]
 TOPIC = "workers"
-
-
-@pytest.fixture(autouse=True)
-def nobody_left() -> Iterator[None]:
-    yield
-    stop_all()
 
 
 @pytest.fixture
@@ -101,7 +94,7 @@ def test_a_consumer_reads_reports_and_commits(kafka: Broker, group: str) -> None
     }
     first, *_, last = journal
     assert (first.kind, last.kind) == ("started", "closed")
-    assert (last.detail or {})["reason"] == "it was asked to"
+    assert (last.detail or {})["reason"] == "it was asked to end"
     offsets = kafka.admin().list_group_offsets(group)[group]
     assert sum(offset.offset for offset in offsets.values()) == 6
     assert team.states()["state"].tolist() == ["closed"]
@@ -193,169 +186,12 @@ def test_a_paused_worker_does_nothing_until_it_is_resumed(kafka: Broker, group: 
     assert journal.rows()[-1].kind == "closed"
 
 
-def test_an_error_becomes_one_plain_sentence(
-    kafka: Broker, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def helper(number: int) -> float:
-        return 1 / number
-
-    def careless(me: Any) -> None:
-        print("before", end="")
-        helper(0)
-
-    team = Workers(kafka, careless).start("ana")
-    with pytest.raises(KitError, match="ana failed in line"):
-        team.wait(20)
-    (row,) = team.journal.rows("failed")
-    detail = row.detail or {}
-    line = helper.__code__.co_firstlineno + 1
-    assert row.value == (
-        f"ana failed in line {line} of {Path(__file__).name}, `return 1 / number`: "
-        "ZeroDivisionError: division by zero"
-    )
-    assert (detail["what"], detail["error"], detail["line"]) == (
-        "worker",
-        "ZeroDivisionError",
-        line,
-    )
-    assert str(Path("workers", "_main.py")) not in detail["traceback"]
-    assert team.states()["state"][0] == "failed"
-    assert row.value in capsys.readouterr().err
-    assert [row.value for row in team.journal.rows("printed")] == ["before"]
-
-
-def test_an_end_without_a_word_is_a_failure(kafka: Broker) -> None:
-    def vanish(me: Any) -> None:
-        os._exit(3)
-
-    team = Workers(kafka, vanish).start("ana")
-    with pytest.raises(KitError, match="status 3"):
-        team.wait(20)
-    assert len(team.journal.rows("failed")) == 1
-
-
-def test_prints_become_rows_and_never_mix_with_them(kafka: Broker) -> None:
-    def chatty(me: Any) -> None:
-        print("one\ntwo", "three", sep=" ")
-        print("half", end="")
-        print(" and half")
-        print("aside", file=sys.stderr)
-        print('!kill\n{"not": "a row"}')
-        os.write(1, b"straight to the descriptor\n")
-        subprocess.run([sys.executable, "-c", "print('a child')"], check=True)
-
-    team = Workers(kafka, chatty).start("ana")
-    team.wait(20)
-    assert [row.value for row in team.journal.rows("printed")] == [
-        "one",
-        "two three",
-        "half and half",
-        "aside",
-        "!kill",
-        '{"not": "a row"}',
-    ]
-    assert team.states()["state"].tolist() == ["closed"]
-    assert team.states()["reason"].tolist() == ["its function returned"]
-    assert "<td>closed</td>" in team._repr_html_()
-
-
-def test_what_the_function_uses_goes_with_it(kafka: Broker) -> None:
-    event = EnrollmentEvent.from_json(
-        b'{"student_id": "S1", "course_code": "C1", "timestamp": "2026-01-01T10:00:00Z"}'
-    )
-
-    def note(me: Any, value: Any) -> None:
-        me.note("processed", key=event.key, value=value)
-
-    def worker(me: Any) -> None:
-        note(me, event.to_json())
-        note(me, me.plan["course"])
-        print(getattr(me, "nothing", "no such parameter"), me.connection)
-
-    kafka_like = {**kafka.connection, "sasl_plain_password": "swordfish"}
-    team = Workers(kafka_like, worker, plan={"course": "C0"})
-    team.start("ana", plan={"course": "C2"}).wait(20)
-    first, second = team.journal.rows("processed")
-    assert (first.key, first.value) == ("S1", event.to_json().decode())
-    assert second.value == "C2"
-    (printed,) = team.journal.rows("printed")
-    assert "no such parameter" in (printed.value or "")
-    assert "swordfish" not in (printed.value or "")
-
-
-def test_a_missing_parameter_says_so(kafka: Broker) -> None:
-    team = Workers(kafka, registrar).start("ana")
-    with pytest.raises(KitError, match="no parameter 'group'"):
-        team.wait(20)
-
-
-def test_an_error_of_kafka_is_named_once(kafka: Broker) -> None:
-    def impossible(me: Any) -> None:
-        KafkaConsumer(**me.connection, group_id="g", session_timeout_ms=2000)
-
-    team = Workers(kafka, impossible).start("ana")
-    with pytest.raises(KitError, match="`: KafkaConfigurationError: Heartbeat interval must"):
-        team.wait(20)
-
-
-def test_a_list_in_place_of_a_record_says_so(kafka: Broker) -> None:
-    def wrong(me: Any) -> None:
-        me.note("processed", [])
-
-    team = Workers(kafka, wrong).start("ana")
-    with pytest.raises(KitError, match=r"needs one record.*It got a list"):
-        team.wait(20)
-
-
-def test_what_belongs_to_the_notebook_is_refused_by_name(kafka: Broker) -> None:
-    producer = KafkaProducer(**kafka.connection)
-    journal = Journal()
-    lock = threading.Lock()
-
-    def sends(me: Any) -> None:
-        producer.send("workers", b"x")
-
-    def through_a_helper(me: Any) -> None:
-        sends(me)
-
-    def reads(me: Any) -> None:
-        kafka.read("workers")
-
-    def writes(me: Any) -> None:
-        journal.add("processed")
-
-    def locks(me: Any) -> None:
-        with lock:
-            pass
-
-    try:
-        for function, said in (
-            (sends, "sends uses 'producer'.*KafkaProducer\\(\\*\\*me.connection\\)"),
-            (through_a_helper, "sends uses 'producer'"),
-            (reads, "'kafka'.*me.connection"),
-            (writes, "'journal'.*me.note"),
-            (locks, "'lock'.*inside the function"),
-        ):
-            with pytest.raises(KitError, match=f"(?s){said}"):
-                Workers(kafka, function).start("ana")
-        with pytest.raises(KitError, match="parameter 'guard' cannot go"):
-            Workers(kafka, sleeper, guard=lock).start("ana")
-    finally:
-        producer.close()
-
-
 def test_wrong_arguments_are_refused(kafka: Broker) -> None:
-    with pytest.raises(KitError, match="need a Kafka"):
+    with pytest.raises(KitError, match="Expected a Kafka handle, got str"):
         Workers("localhost", sleeper)
-    with pytest.raises(KitError, match="plain function"):
-        Workers(kafka, "sleeper")
-    with pytest.raises(KitError, match="cannot be called as <lambda>\\(me\\)"):
-        Workers(kafka, lambda: None)
-    with pytest.raises(KitError, match="meaning of its own"):
-        Workers(kafka, sleeper, connection={})
     team = Workers(kafka, sleeper)
     for kill_at in ("processed", ("processed", 0), ("nonsense", 5), 7):
-        with pytest.raises(KitError, match="says no moment"):
+        with pytest.raises(KitError, match="Expected kill_at to be a kind of row and a count"):
             team.start("ana", kill_at=kill_at)  # type: ignore[arg-type]
     with pytest.raises(KitError, match="No worker was named"):
         team.start()
@@ -372,7 +208,7 @@ def test_cells_may_run_twice(kafka: Broker, capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(KitError, match="other parameters"):
         team.start("ana", limit=2)
     team.kill("ana")
-    with pytest.raises(KitError, match="does not run any more"):
+    with pytest.raises(KitError, match="is no longer running"):
         team.resume("ana")
     team.start("ana")
     assert team.states()["state"].tolist() == ["running", "running"]
@@ -383,23 +219,6 @@ def test_cells_may_run_twice(kafka: Broker, capsys: pytest.CaptureFixture[str]) 
     assert (again.states()["state"][0], other.states()["state"][0]) == ("running", "running")
     assert sorted(stop_all()) == ["ben", "dora"]
     assert stop_all() == []
-
-
-def test_a_worker_that_does_not_listen_is_killed(
-    kafka: Broker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_member, "GRACE_S", 0.3)
-
-    def deaf(me: Any) -> None:
-        while True:
-            threading.Event().wait(0.1)
-
-    team = Workers(kafka, deaf).start("ana")
-    with pytest.raises(KitError, match=r"Waited .* for workers to end: ana is running"):
-        team.wait(0.1)
-    team.close("ana")
-    assert team.states()["state"][0] == "killed"
-    assert "me.stopping" in team.states()["reason"][0]
 
 
 @POSIX
@@ -418,15 +237,15 @@ def test_an_interrupt_while_waiting_stops_the_whole_team(kafka: Broker, group: s
 def test_a_cell_that_is_interrupted_elsewhere_stops_them_too() -> None:
     from jupyter_client.manager import start_new_kernel
 
-    manager, client = start_new_kernel(env={**os.environ, "PYTHONPATH": _member._ROOT})
+    manager, client = start_new_kernel(env={**os.environ, "PYTHONPATH": str(ROOT)})
     try:
 
         def run(code: str) -> list[str]:
-            said: list[str] = []
+            shown: list[str] = []
             client.execute_interactive(
-                code, timeout=30, output_hook=lambda m: said.append(str(m["content"]))
+                code, timeout=30, output_hook=lambda m: shown.append(str(m["content"]))
             )
-            return said
+            return shown
 
         run(
             "from kitlib.workers import Workers\n"
@@ -442,9 +261,9 @@ def test_a_cell_that_is_interrupted_elsewhere_stops_them_too() -> None:
             if "the workers were stopped: ana" in content.get("text", ""):
                 break
         assert "Workers(napper: ana closed)" in "".join(run("print(repr(team))"))
-        said = "".join(run("def f(me):\n    x = 1\n    x.y\nteam = Workers(team._connection, f)\n"
+        shown = "".join(run("def f(me):\n    x = 1\n    x.y\nteam = Workers(team._connection, f)\n"
                            "team.start('ben').wait(20)"))  # fmt: skip
-        assert "ben failed in line 3 of its cell, `x.y`: AttributeError" in said
+        assert "ben failed in line 3 of its cell, `x.y`: AttributeError" in shown
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
@@ -465,7 +284,7 @@ def test_no_worker_outlives_an_owner_that_is_killed() -> None:
         ],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": _member._ROOT},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert owner.stdout is not None
     workers = [psutil.Process(int(pid)) for pid in owner.stdout.readline().split()]
