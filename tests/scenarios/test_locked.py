@@ -70,7 +70,7 @@ ROLES = {
     "nursery": "kitlib.workers._nursery",
     "worker": "kitlib.workers._main",
     "postgres": "postgres",
-    "site": "site.serve",
+    "site": "build.serve",
 }
 
 
