@@ -66,7 +66,7 @@ def _end(child: Any, grace_s: float) -> None:
         with contextlib.suppress(OSError):
             child.stdin.close()
     if not WINDOWS or grace_s == 0:
-        child.terminate()
+        child.send_signal(signal.SIGTERM)
     try:
         child.wait(grace_s)
     except subprocess.TimeoutExpired:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from kitlib._wait import wait_until
 from kitlib.errors import KitError
 from kitlib.journal import KINDS, Journal, parse
 from kitlib.process import Guarded
@@ -119,7 +120,7 @@ class Member:
     def _add_row(self, kind: str, at: float | None = None, **detail: Any) -> None:
         self._journal.add(kind, actor=self.name, time=at, detail={"what": "worker"} | detail)
 
-    # -- orders; each returns at once ------------------------------------------------------------
+    # -- orders ----------------------------------------------------------------------------------
 
     def ask_to_end(self) -> None:
         self.launched.wait()
@@ -135,23 +136,21 @@ class Member:
             self.process.kill()
 
     def pause(self) -> None:
-        assert self.process is not None
-        self.process.pause()
-
-    def mark_paused(self) -> None:
-        """Note that the process was seen to be frozen."""
-        self.state = "paused"
-        self._add_row("paused")
+        """Freeze a running process; returns when it is frozen."""
+        if self.process and self.state == "running":
+            self.process.pause()
+            wait_until(self._is_frozen, f"{self.name} is frozen")
+            self.state = "paused"
+            self._add_row("paused")
 
     def resume(self) -> None:
-        assert self.process is not None
-        self.state = "running"
-        self._add_row("resumed")
-        self.process.resume()
+        """Let a frozen process go on."""
+        if self.process and self.state == "paused":
+            self.state = "running"
+            self._add_row("resumed")
+            self.process.resume()
 
-    @property
-    def frozen(self) -> bool:
-        """Whether the process is stopped, or gone."""
+    def _is_frozen(self) -> bool:
         import psutil
 
         try:
@@ -185,16 +184,13 @@ def check_names(names: tuple[str, ...]) -> None:
 
 def check_kill_at(kill_at: Any) -> None:
     """Raise KitError unless this is a kind of row and a count, or None."""
-    try:
-        if kill_at is None:
+    match kill_at:
+        case None:
             return
-        kind, count = kill_at
-        good = kind in KINDS and isinstance(count, int) and count >= 1
-    except (TypeError, ValueError):
-        good = False
-    if not good:
-        raise KitError(
-            f"Expected kill_at to be a kind of row and a count, got {kill_at!r}",
-            'kill_at=("processed", 5) kills the worker with its fifth "processed" row',
-            f"The count is at least 1, and the kinds are {', '.join(KINDS)}.",
-        )
+        case (str(kind), int(count)) if kind in KINDS and count >= 1:
+            return
+    raise KitError(
+        f"Expected kill_at to be a kind of row and a count, got {kill_at!r}",
+        'kill_at=("processed", 5) kills the worker with its fifth "processed" row',
+        f"The count is at least 1, and the kinds are {', '.join(KINDS)}.",
+    )

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from html import escape
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from kitlib._notebook import after_each_cell
-from kitlib._wait import wait_until
 from kitlib.errors import KitError
 from kitlib.journal import Journal
 from kitlib.workers import _nursery, _ship
@@ -108,7 +107,8 @@ class Workers:
                 for name in new:
                     self._members[name] = Member(name, task | {"name": name}, self.journal, options)
                 self._await_start([self._members[name] for name in new])
-            _resume_paused(self._members[name] for name in names)
+            for name in names:
+                self._members[name].resume()
         return self
 
     def _await_start(self, members: list[Member]) -> None:
@@ -204,22 +204,17 @@ class Workers:
 
     def pause(self, *names: str) -> None:
         """Freeze these workers (SIGSTOP); returns when they are frozen. Not on Windows."""
-        members = self._pick(names)
         if sys.platform == "win32":
             raise KitError("Windows cannot freeze a process", fix="Use team.kill() instead")
-        _check_running(members)
+        members = self._pick_running(names)
         with self._ended_by_interrupt():
             for member in members:
-                if member.state != "paused":
-                    member.pause()
-                    wait_until(lambda m=member: m.frozen, f"{member.name} is frozen")  # type: ignore[misc]
-                    member.mark_paused()
+                member.pause()
 
     def resume(self, *names: str) -> None:
         """Let frozen workers go on (SIGCONT)."""
-        members = self._pick(names)
-        _check_running(members)
-        _resume_paused(members)
+        for member in self._pick_running(names):
+            member.resume()
 
     # -- looking ---------------------------------------------------------------------------------
 
@@ -244,6 +239,17 @@ class Workers:
                 raise KitError(f"This team has no worker {name!r}", f"Its workers: {known}")
         return [self._members[name] for name in dict.fromkeys(names)]
 
+    def _pick_running(self, names: tuple[str, ...]) -> list[Member]:
+        members = self._pick(names)
+        for member in members:
+            if not member.running:
+                raise KitError(
+                    f"{member.name} is no longer running",
+                    f"It is {member.state}: {member.reason}",
+                    f'Start it again with team.start("{member.name}").',
+                )
+        return members
+
     def __enter__(self) -> Workers:
         return self
 
@@ -265,22 +271,6 @@ def stop_all() -> list[str]:
     for team in list(_teams):
         team.stop()
     return names
-
-
-def _resume_paused(members: Iterable[Member]) -> None:
-    for member in members:
-        if member.state == "paused":
-            member.resume()
-
-
-def _check_running(members: list[Member]) -> None:
-    for member in members:
-        if not member.running:
-            raise KitError(
-                f"{member.name} is no longer running",
-                f"It is {member.state}: {member.reason}",
-                f'Start it again with team.start("{member.name}").',
-            )
 
 
 def _after_cell(result: Any) -> None:
