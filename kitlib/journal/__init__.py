@@ -1,12 +1,13 @@
 """The journal: one table of what happened, and the recorders that fill it.
 
-`_row` is the row, the one thing that all other rooms share. Rows are written to a tape (`_tape`) by
-the recorders of Kafka clients (`_producer`, `_consumer`), by workers, faults and the reader of the
-log; the journal (`journal`) is the tape together with everything that reads it. `naming` says which
-rows are about the same event. Nothing in this room judges or draws.
+All other rooms share one thing, the row (`_row`). Recorders of Kafka clients (`_producer`,
+`_consumer`), workers, faults and the reader of the log write rows to a tape (`_tape`); a journal
+(`journal`) is a tape that can also be searched, shown and saved. `naming` tells which rows are
+about the same event. Nothing in this room judges or draws.
 """
 
 from kitlib.journal._row import FIELDS, KINDS, Row, encoder, parse, text
+from kitlib.journal._tape import Tape
 from kitlib.journal.journal import Journal
 
-__all__ = ["FIELDS", "KINDS", "Journal", "Row", "encoder", "parse", "text"]
+__all__ = ["FIELDS", "KINDS", "Journal", "Row", "Tape", "encoder", "parse", "text"]

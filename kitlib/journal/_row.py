@@ -1,6 +1,7 @@
-"""One row of the journal: its fields, its kinds, and how it is read, written and refused.
+"""One row of the journal: its fields, its kinds, and how it is parsed, made and matched.
 
-What is refused is refused with a `KitError` that names the row. This module keeps no rows.
+Who writes which kind, with which fields and detail, is a table in `docs/reference.md`. A row that
+does not fit raises a `KitError` that names it. This module keeps no rows.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ KINDS = (
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
-    """One thing that happened.
+    """One thing that happened. Fields that do not apply are None.
 
     time: seconds since the epoch (UTC). actor: who did it. kind: one of KINDS. key, value: text;
-    bytes were decoded as UTF-8 with backslashreplace. offset: of the record; in a "committed" or
-    "lag" row the committed offset, which is the next one to read. detail: what else is known.
+    bytes were decoded as UTF-8, with escapes such as \\xff for what is not UTF-8. offset: of the
+    record; in a "committed" or "lag" row the committed offset, which is the next one to read.
+    group: the consumer group. member: the id that the group gave to a consumer. detail: what else
+    is known, by name.
     """
 
     time: float
@@ -46,11 +49,11 @@ _decoder = msgspec.json.Decoder(Row)
 
 
 def text(data: Any) -> str | None:
-    """How a key or a value is written in a row: bytes as UTF-8, other objects as their JSON."""
+    """A key or a value as a row holds it: bytes as UTF-8, other objects as their JSON."""
     if data is None:
         return None
     if isinstance(data, str):
-        data = data.encode("utf-8", "backslashreplace")  # a lone surrogate fits in no file
+        data = data.encode("utf-8", "backslashreplace")  # no file can hold a lone surrogate
     if isinstance(data, bytes | bytearray | memoryview):
         return bytes(data).decode("utf-8", "backslashreplace")
     try:
@@ -60,7 +63,7 @@ def text(data: Any) -> str | None:
 
 
 def parse(line: bytes, name: str = "The line") -> Row:
-    """The row of one line of JSON. Raises KitError that starts with `name`."""
+    """The row in one line of JSON. Raises a KitError that starts with `name`."""
     try:
         return _known(_decoder.decode(line), name)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -68,12 +71,13 @@ def parse(line: bytes, name: str = "The line") -> Row:
 
 
 def make_row(fields: dict[str, Any], name: str) -> Row:
+    """The row with these fields. Raises a KitError that starts with `name`."""
     unknown = [field for field in fields if field not in FIELDS]
     if unknown:
         raise KitError(
-            what=f"{name} has a field {unknown[0]!r} that a journal does not know.",
+            what=f"{name} has an unknown field, {unknown[0]!r}.",
             why=f"The fields are {', '.join(FIELDS)}.",
-            fix="Put what else there is to say into detail={...}.",
+            fix="Put anything else into detail={...}.",
         )
     try:
         return _known(msgspec.convert(fields, Row), name)
@@ -84,20 +88,22 @@ def make_row(fields: dict[str, Any], name: str) -> Row:
 def _known(row: Row, name: str) -> Row:
     if row.kind not in KINDS:
         raise KitError(
-            what=f"{name} is of the kind {row.kind!r}, and there is none of that name.",
+            what=f"{name} is of an unknown kind, {row.kind!r}.",
             fix=f"The kinds are {', '.join(KINDS)}.",
         )
     return row
 
 
 def matcher(kind: str | tuple[str, ...] | None, equals: dict[str, Any]) -> Callable[[Row], bool]:
-    """The test whether a row is of one of these kinds and has these values in its fields."""
+    """A function that tells whether a row is of such a kind and has these values in its fields."""
     kinds = KINDS if kind is None else (kind,) if isinstance(kind, str) else tuple(kind)
-    for wrong in [name for name in kinds if name not in KINDS]:
+    for unknown in [name for name in kinds if name not in KINDS]:
         raise KitError(
-            what=f"There are no rows of the kind {wrong!r}.", fix=f"Kinds: {', '.join(KINDS)}."
+            what=f"No rows are of the kind {unknown!r}.", fix=f"The kinds are {', '.join(KINDS)}."
         )
-    for wrong in [name for name in equals if name not in FIELDS]:
-        raise KitError(what=f"A row has no field {wrong!r}.", fix=f"Fields: {', '.join(FIELDS)}.")
+    for unknown in [name for name in equals if name not in FIELDS]:
+        raise KitError(
+            what=f"A row has no field {unknown!r}.", fix=f"The fields are {', '.join(FIELDS)}."
+        )
     tests = [(n, text(v) if n in ("key", "value") else v) for n, v in equals.items()]
     return lambda row: row.kind in kinds and all(getattr(row, n) == v for n, v in tests)

@@ -1,81 +1,36 @@
 """The journal: one table of what happened, in the order in which it was seen.
 
 A row says when (time), who (actor), what (kind), and, as far as they apply, which record (topic,
-partition, offset, key, value) and which member of which group. Senders, consumers, workers, faults
-and the reader of the log write rows; checks, plots and widgets only read them. The journal does not
-judge and does not draw.
-
-Writing is cheap and reading pays for it: the recorders of `_record` leave raw tuples, which become
-rows when somebody reads or follows the journal. All methods may be called from any thread.
+partition, offset, key, value) and which member of which group. Producers, consumers, workers,
+faults and the reader of the log write rows, see `_tape`; checks, plots and widgets only read them.
+The journal does not judge and does not draw. All methods may be called from any thread.
 """
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from html import escape
 from pathlib import Path
-from time import time as now
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from kitlib._wait import wait_until
 from kitlib.errors import KitError
-from kitlib.journal._row import FIELDS, KINDS, Row, encoder, make_row, matcher, parse, text
+from kitlib.journal._row import FIELDS, KINDS, Row, encoder, make_row, matcher, parse
+from kitlib.journal._tape import Tape
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FIELDS", "KINDS", "Journal", "Row", "parse", "text"]
 
-
-class Journal:
+class Journal(Tape):
     """Rows of what happened; see the fields of `Row`. `Journal(rows)` starts with these rows."""
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:
-        self._rows: list[Row] = []
-        # Rows, and tuples that the source whose number they start with turns into rows.
-        self._pending: deque[Row | tuple[Any, ...]] = deque()
-        self._sources: list[Callable[[Any], Iterable[Row]]] = []
-        self._followers: list[Callable[[list[Row]], object]] = []
+        super().__init__(rows)
         self._recorded: WeakSet[Any] = WeakSet()
-        self._lock = threading.RLock()
-        self.extend(rows)
-
-    # -- writing ---------------------------------------------------------------------------------
-
-    def add(
-        self, kind: str, *, actor: str = "notebook", time: float | None = None, **fields: Any
-    ) -> Row:
-        """Add one row, by default of this moment, and return it.
-
-        fields: any of `Row`; key and value may be bytes. Raises KitError for an unknown kind or
-        field, or a value of the wrong type.
-        """
-        for name in ("key", "value"):
-            if name in fields:
-                fields[name] = text(fields[name])
-        fields.update(time=now() if time is None else time, actor=actor, kind=kind)
-        row = make_row(fields, "This row")
-        self._note(row)
-        return row
-
-    def extend(self, rows: Iterable[Row]) -> None:
-        """Add rows, in this order. Raises KitError, and adds none, if one of them is not a Row."""
-        rows = list(rows)
-        for row in rows:
-            if not isinstance(row, Row):
-                raise KitError(
-                    what="A journal holds rows, and this is none.",
-                    why=f"It is of the type {type(row).__name__}.",
-                    fix="Write journal.add(kind, ...) to make a row.",
-                )
-        with self._lock:
-            self._pending.extend(rows)
-            self._deliver()
 
     def record(self, client: Any, actor: str | None = None) -> None:
         """From now on write down what this KafkaProducer or KafkaConsumer does.
@@ -85,100 +40,12 @@ class Journal:
         the rows; without it the client_id, if one was chosen, or "producer" or "consumer".
         Recording a client twice is harmless. Raises KitError for anything else, or if it is closed.
         """
-        from kitlib.journal._producer import (
-            record,  # so that reading a journal does not need kafka-python
-        )
+        from kitlib.journal._record import record  # reading a journal does not need kafka-python
 
         with self._lock:
             if client not in self._recorded:
                 record(self, client, actor)
                 self._recorded.add(client)
-
-    def _source(self, expand: Callable[[Any], Iterable[Row]]) -> int:
-        """The number with which the tuples start that `expand` turns into rows."""
-        with self._lock:
-            self._sources.append(expand)
-            return len(self._sources) - 1
-
-    def _note(self, chunk: Row | tuple[Any, ...]) -> None:
-        self._pending.append(chunk)
-        if self._followers:
-            self._deliver()
-
-    # -- following -------------------------------------------------------------------------------
-
-    def subscribe(self, callback: Callable[[list[Row]], object]) -> Callable[[], None]:
-        """Call `callback(rows)` with each new row from now on; returns what ends it.
-
-        The call comes at once, in order, one at a time, in the thread that caused the row: it
-        must be quick. An error in it is logged, and does no harm to the client that is recorded.
-        """
-        with self._lock:
-            self._settle()
-            self._followers.append(callback)
-
-        def unsubscribe() -> None:
-            with self._lock:
-                if callback in self._followers:
-                    self._followers.remove(callback)
-
-        return unsubscribe
-
-    def since(self, count: int) -> list[Row]:
-        """The rows after the first `count`; cheap, so that a view can ask again and again."""
-        with self._lock:
-            self._settle()
-            return self._rows[count:]
-
-    def wait(self, kind: str, count: int = 1, timeout_s: float = 20, **equals: Any) -> list[Row]:
-        """Wait until there are `count` rows of this kind with these fields; returns all there are.
-
-        Raises KitError when `timeout_s` seconds are over: it says what was seen instead.
-        """
-        wanted = matcher(kind, equals)
-        found: list[Row] = []
-        seen = 0
-
-        def enough() -> bool:
-            nonlocal seen
-            new = self.since(seen)
-            seen += len(new)
-            found.extend(row for row in new if wanted(row))
-            return len(found) >= count
-
-        fields = "".join(f" {name}={value!r}" for name, value in equals.items())
-        try:
-            wait_until(enough, "rows", timeout_s)
-        except KitError:
-            raise KitError(
-                what=f"Waited {timeout_s:g} s for {count} rows {kind!r}{fields}, and saw "
-                f"{len(found)}.",
-                why=f"In the journal are {self._counts() or 'no rows'}.",
-                fix="Look at what should have written them, or wait longer with timeout_s=.",
-            ) from None
-        return found
-
-    def _settle(self) -> None:
-        """Turn what is pending into rows. The caller holds the lock."""
-        pending = self._pending
-        for _ in range(len(pending)):
-            chunk = pending[0]  # taken away last: an interrupt must not lose it
-            if isinstance(chunk, Row):
-                self._rows.append(chunk)
-            else:
-                self._rows.extend(list(self._sources[chunk[0]](chunk)))
-            pending.popleft()
-
-    def _deliver(self) -> None:
-        with self._lock:
-            before = len(self._rows)
-            self._settle()
-            new = self._rows[before:]
-            for follower in list(self._followers) if new else ():
-                try:
-                    follower(new)
-                except Exception:
-                    logging.getLogger(__name__).exception("A subscriber of the journal failed")
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -189,10 +56,33 @@ class Journal:
         """
         return list(filter(matcher(kind, equals), self.since(0)))
 
-    def __len__(self) -> int:
-        with self._lock:
-            self._settle()
-            return len(self._rows)
+    def wait(self, kind: str, count: int = 1, timeout_s: float = 20, **equals: Any) -> list[Row]:
+        """Wait until there are `count` rows of this kind with these fields; returns all there are.
+
+        timeout_s: seconds. Raises KitError when they are over, which says what was seen instead.
+        """
+        matches = matcher(kind, equals)
+        matching: list[Row] = []
+        seen = 0
+
+        def enough() -> bool:
+            nonlocal seen
+            new = self.since(seen)
+            seen += len(new)
+            matching.extend(filter(matches, new))
+            return len(matching) >= count
+
+        fields = "".join(f" {name}={value!r}" for name, value in equals.items())
+        try:
+            wait_until(enough, "rows", timeout_s)
+        except KitError:
+            raise KitError(
+                what=f"Waited {timeout_s:g} s for {count} rows {kind!r}{fields}, and saw "
+                f"{len(matching)}.",
+                why=f"The journal holds {self._counts() or 'no rows'}.",
+                fix="Look at what should have written them, or wait longer with timeout_s=.",
+            ) from None
+        return matching
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.since(0))

@@ -27,7 +27,7 @@ import msgspec
 from kitlib.broker import _client_fix
 from kitlib.broker._connection import Connection
 from kitlib.errors import KitError
-from kitlib.journal import Journal, Row, encoder
+from kitlib.journal import Journal, Row, Tape, encoder
 
 _RECORD = ("topic", "partition", "offset", "key", "value")
 
@@ -107,13 +107,13 @@ class Wire:
 
 
 class Relay:
-    """Sends the rows of a journal; with kill_at the process dies with the row that it names."""
+    """Sends the rows of a tape; with kill_at the process dies with the row that it names."""
 
-    def __init__(self, wire: Wire, journal: Journal, kill_at: tuple[str, int] | None) -> None:
+    def __init__(self, wire: Wire, tape: Tape, kill_at: tuple[str, int] | None) -> None:
         self._wire = wire
-        self._journal = journal
+        self._tape = tape
         self._kind, self._left = kill_at or ("", 0)
-        journal.subscribe(self._send)
+        tape.subscribe(self._send)
 
     def _send(self, rows: list[Row]) -> None:
         for count, row in enumerate(rows, 1):
@@ -126,7 +126,7 @@ class Relay:
                     # is TerminateProcess.
                     os.kill(os.getpid(), 9)
         self._write(rows)
-        self._journal._rows.clear()  # they are in the notebook now; an endless worker stays small
+        self._tape.forget()  # they are in the notebook now; an endless worker stays small
 
     def _write(self, rows: list[Row]) -> None:
         self._wire.send(b"".join(encoder.encode(row) + b"\n" for row in rows))
@@ -135,8 +135,8 @@ class Relay:
 class Printed(io.TextIOBase):
     """Stands in for sys.stdout and sys.stderr: each line becomes a "printed" row."""
 
-    def __init__(self, journal: Journal, actor: str, stream: str) -> None:
-        self._journal = journal
+    def __init__(self, tape: Tape, actor: str, stream: str) -> None:
+        self._tape = tape
         self._actor = actor
         self._detail = {"stream": stream}
         self._text = ""
@@ -160,7 +160,7 @@ class Printed(io.TextIOBase):
             self._text = ""
 
     def _row(self, line: str) -> None:
-        self._journal.add("printed", actor=self._actor, value=line, detail=self._detail)
+        self._tape.add("printed", actor=self._actor, value=line, detail=self._detail)
 
 
 def failure(name: str, error: BaseException, lines: dict[str, list[str]]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from kitlib.broker import _sweep as sweep
 from kitlib.broker.handle import Broker
 from kitlib.errors import KitError
 from kitlib.faults import Faults
-from kitlib.journal import Journal, _consumer, _producer, journal
+from kitlib.journal import Journal, _consumer, _producer, _tape
 from kitlib.lag import LagMeter
 from kitlib.workers import Workers, stop_all
 
@@ -156,7 +156,7 @@ def jumping(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], float]]:
         return real() + rng.uniform(-DAY, DAY)
 
     monkeypatch.setattr(time, "time", now)
-    for module in (journal, lag, _producer, _consumer):
+    for module in (_tape, lag, _producer, _consumer):
         monkeypatch.setattr(module, "now", now)
     yield now
     stop_all()

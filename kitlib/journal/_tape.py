@@ -1,0 +1,125 @@
+"""The tape: the writing half of the journal, which recorders, workers and faults write to.
+
+Writing is cheap, and reading pays for it. A recorder leaves its rows unmade: a tuple of a function
+and its arguments, appended without a lock. Somebody who reads or follows the tape has them made
+first. The tape keeps the order in which rows were written; it neither searches nor saves them. All
+methods may be called from any thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from time import time as now
+from typing import Any
+
+from kitlib.errors import KitError
+from kitlib.journal._row import Row, make_row, text
+
+Follower = Callable[[list[Row]], object]
+
+
+class Tape:
+    """Rows in the order in which they were written. `Tape(rows)` starts with these rows.
+
+    For recorders, which have no time to spare: `note((make, *arguments))` appends rows that
+    `make(*arguments)` returns once they are needed; after it, `deliver()` if there are `followers`.
+    """
+
+    def __init__(self, rows: Iterable[Row] = ()) -> None:
+        self._rows: list[Row] = []
+        self._pending: deque[Row | tuple[Any, ...]] = deque()
+        self._lock = threading.RLock()
+        self.followers: list[Follower] = []
+        self.note: Callable[[Row | tuple[Any, ...]], None] = self._pending.append
+        self.extend(rows)
+
+    def add(
+        self, kind: str, *, actor: str = "notebook", time: float | None = None, **fields: Any
+    ) -> Row:
+        """Add one row, by default of this moment, and return it.
+
+        time: seconds since the epoch. fields: any of `Row`; key and value may be bytes. Raises
+        KitError for an unknown kind or field, or a value of the wrong type.
+        """
+        for name in ("key", "value"):
+            if name in fields:
+                fields[name] = text(fields[name])
+        fields.update(time=now() if time is None else time, actor=actor, kind=kind)
+        row = make_row(fields, "This row")
+        self.note(row)
+        if self.followers:
+            self.deliver()
+        return row
+
+    def extend(self, rows: Iterable[Row]) -> None:
+        """Add rows, in this order. Raises KitError, and adds none, if one of them is not a Row."""
+        rows = list(rows)
+        for row in rows:
+            if not isinstance(row, Row):
+                raise KitError(
+                    what=f"Expected a row of a journal, got {type(row).__name__}.",
+                    fix="Write journal.add(kind, ...) to make a row.",
+                )
+        with self._lock:
+            self._pending.extend(rows)
+            self.deliver()
+
+    def subscribe(self, callback: Follower) -> Callable[[], None]:
+        """Call `callback(rows)` with each new row from now on; returns a function that ends it.
+
+        The call comes at once, in order, one at a time, in the thread that caused the row, so it
+        must be quick. An error in it is logged and does not disturb the client being recorded.
+        """
+        with self._lock:
+            self._settle()
+            self.followers.append(callback)
+
+        def unsubscribe() -> None:
+            with self._lock:
+                if callback in self.followers:
+                    self.followers.remove(callback)
+
+        return unsubscribe
+
+    def since(self, count: int) -> list[Row]:
+        """The rows after the first `count`; cheap, so that a view can ask again and again."""
+        with self._lock:
+            self._settle()
+            return self._rows[count:]
+
+    def __len__(self) -> int:
+        with self._lock:
+            self._settle()
+            return len(self._rows)
+
+    def deliver(self) -> None:
+        """Make the rows that are pending, and give those that are new to the followers."""
+        with self._lock:
+            before = len(self._rows)
+            self._settle()
+            new = self._rows[before:]
+            for follower in list(self.followers) if new else ():
+                try:
+                    follower(new)
+                except Exception:
+                    logging.getLogger(__name__).exception("A subscriber of the journal failed")
+
+    def forget(self) -> None:
+        """Drop the rows delivered so far: somebody else keeps them now."""
+        with self._lock:
+            self._rows.clear()
+
+    def _settle(self) -> None:
+        """Turn what is pending into rows. The caller holds the lock."""
+        pending = self._pending
+        for _ in range(len(pending)):
+            chunk = pending[0]  # removed last: an interrupt must not lose it
+            if isinstance(chunk, Row):
+                self._rows.append(chunk)
+            else:
+                make, *arguments = chunk
+                self._rows.extend(list(make(*arguments)))
+            pending.popleft()
