@@ -38,6 +38,9 @@ class ConsumerRecorder:
         config = consumer.config
         self.eager = bool(config["key_deserializer"] or config["value_deserializer"])
         self.answered_offsets: Any = None  # of the last commit that the broker answered
+        self.joined, self.polled, self.iterated = (
+            tape.later(make) for make in (self.joined_rows, self.polled_rows, self.iterated_rows)
+        )
         wrap(consumer, "poll", self.make_poll)
         wrap(consumer, "_message_generator_v2", self.make_generator)
         wrap(consumer, "subscribe", self.make_subscribe)
@@ -55,14 +58,14 @@ class ConsumerRecorder:
         member = self.coordinator._generation.member_id or self.member
         if member != self.member:
             self.member = member
-            self.tape.note((self.change_member, member))
+            self.tape.note((self.joined, member))
         return {"actor": self.actor, "group": self.group, "member": self.member}
 
     # -- records handed out ----------------------------------------------------------------------
 
     def make_poll(self, original: Any) -> Any:
         note, followers, deliver = self.tape.note, self.tape.followers, self.tape.deliver
-        polled_rows, eager = self.polled_rows, self.eager
+        polled, eager = self.polled, self.eager
         keys, values = itemgetter(6), itemgetter(7)
 
         def poll(timeout_ms: Any = 0, max_records: Any = None, update_offsets: bool = True) -> Any:
@@ -74,7 +77,7 @@ class ConsumerRecorder:
                     offsets: Any = range(first, last + 1)
                     if len(offsets) != len(records):  # compaction and transactions leave gaps
                         offsets = [record.offset for record in records]
-                    note((polled_rows, at, place[0], place[1], offsets, list(map(keys, records)),
+                    note((polled, at, place[0], place[1], offsets, list(map(keys, records)),
                           list(map(values, records))))  # fmt: skip
                 if followers or eager:
                     deliver()
@@ -84,11 +87,11 @@ class ConsumerRecorder:
 
     def make_generator(self, original: Any) -> Any:
         note, followers, deliver = self.tape.note, self.tape.followers, self.tape.deliver
-        consumed_rows, eager = self.consumed_rows, self.eager
+        iterated, eager = self.iterated, self.eager
 
         def generate() -> Iterator[Any]:
             for record in original():
-                note((consumed_rows, now(), record[0], record[1], record[3], record[6], record[7]))
+                note((iterated, now(), record[0], record[1], record[3], record[6], record[7]))
                 if followers or eager:
                     deliver()
                 yield record
@@ -97,12 +100,12 @@ class ConsumerRecorder:
 
     # Rows, made when somebody reads.
 
-    def change_member(self, member: str) -> Iterable[Row]:
+    def joined_rows(self, member: str) -> Iterable[Row]:
         """Makes no rows: from here on they name this member."""
         self.member_of_rows = member
         return ()
 
-    def consumed_rows(
+    def iterated_rows(
         self, at: float, topic: str, partition: int, offset: int, key: Any, value: Any
     ) -> Iterator[Row]:
         return self.polled_rows(at, topic, partition, (offset,), (key,), (value,))

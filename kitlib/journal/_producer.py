@@ -30,6 +30,9 @@ class ProducerRecorder:
         self.wire = threading.local()  # its `record`: the key and value that the buffer took
         # Keys and values of the records not answered yet, by the future of their batch and index.
         self.unanswered: dict[Any, dict[int, tuple[str | None, str | None]]] = {}
+        self.sent, self.moved, self.answered = (
+            tape.later(make) for make in (self.sent_rows, self.moved_rows, self.answered_rows)
+        )
         if self.serialised:
             wrap(accumulator, "append", self.make_append)
         wrap(accumulator._incomplete, "add", self.make_add)
@@ -44,7 +47,7 @@ class ProducerRecorder:
     def make_send(self, original: Any) -> Any:
         note, followers, deliver = self.tape.note, self.tape.followers, self.tape.deliver
         serialised, wire = self.serialised, self.wire
-        sent_rows, answered_rows = self.sent_rows, self.answered_rows
+        sent, answered = self.sent, self.answered
 
         def send(
             topic: Any, value: Any = None, key: Any = None, headers: Any = None,
@@ -61,9 +64,9 @@ class ProducerRecorder:
                 return future
             if serialised:
                 key, value = wire.record
-            note((sent_rows, now(), batch_future, index, key, value))
+            note((sent, now(), batch_future, index, key, value))
             if batch_future.is_done:  # its answer may have been noted already: note it again
-                note((answered_rows, now(), batch_future, batch_future.value))
+                note((answered, now(), batch_future, batch_future.value))
             if followers:
                 deliver()
             return future
@@ -102,7 +105,7 @@ class ProducerRecorder:
         future = batch.produce_future
 
         def answered(result: Any) -> None:
-            self.tape.note((self.answered_rows, now(), future, result))
+            self.tape.note((self.answered, now(), future, result))
             if self.tape.followers:
                 self.tape.deliver()
 
@@ -114,7 +117,7 @@ class ProducerRecorder:
         def split(batch: Any, *args: Any, **kwargs: Any) -> Any:
             result = original(batch, *args, **kwargs)
             moves = [(part._produce_future, part.args[0]) for part in batch._record_futures]
-            self.tape.note((self.move_records, batch.produce_future, moves))
+            self.tape.note((self.moved, batch.produce_future, moves))
             return result
 
         return split
@@ -129,7 +132,7 @@ class ProducerRecorder:
         topic, partition = batch_future.topic_partition
         return (Row(at, self.actor, "sent", topic, partition, None, key, value),)
 
-    def move_records(self, batch_future: Any, moves: list[tuple[Any, int]]) -> Iterable[Row]:
+    def moved_rows(self, batch_future: Any, moves: list[tuple[Any, int]]) -> Iterable[Row]:
         """Makes no rows: from here on the records of a split batch are those of its parts."""
         for index, record in self.unanswered.pop(batch_future, {}).items():
             part_future, new_index = moves[index]

@@ -24,10 +24,10 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     """One thing that happened. Fields that do not apply are None.
 
     time: seconds since the epoch (UTC). actor: who did it. kind: one of KINDS. key, value: text;
-    bytes were decoded as UTF-8, with escapes such as \\xff for what is not UTF-8. offset: of the
-    record; in a "committed" or "lag" row the committed offset, which is the next one to read.
-    group: the consumer group. member: the id that the group gave to a consumer. detail: what else
-    is known, by name.
+    bytes were decoded as UTF-8, and what is not UTF-8 is escaped. offset: of the record; in a
+    "committed" or "lag" row the committed offset, which is the next one to read. group: the
+    consumer group. member: the id that the group gave to a consumer. detail: what else is known,
+    by name.
     """
 
     time: float

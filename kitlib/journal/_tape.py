@@ -1,9 +1,8 @@
 """The tape: the writing half of the journal, which recorders, workers and faults write to.
 
-Writing is cheap, and reading pays for it. A recorder leaves its rows unmade: a tuple of a function
-and its arguments, appended without a lock. Somebody who reads or follows the tape has them made
-first. The tape keeps the order in which rows were written; it neither searches nor saves them. All
-methods may be called from any thread.
+Writing is cheap, and reading pays for it. A recorder leaves tuples, appended without a lock; they
+become rows when somebody reads or follows the tape. The tape keeps the order in which rows were
+written; it neither searches nor saves them. All methods may be called from any thread.
 """
 
 from __future__ import annotations
@@ -24,13 +23,14 @@ Follower = Callable[[list[Row]], object]
 class Tape:
     """Rows in the order in which they were written. `Tape(rows)` starts with these rows.
 
-    For recorders, which have no time to spare: `note((make, *arguments))` appends rows that
-    `make(*arguments)` returns once they are needed; after it, `deliver()` if there are `followers`.
+    A recorder, which has no time to spare, appends with `note((number, *arguments))` what becomes
+    rows later (see `later`); after that it calls `deliver()` if there are `followers`.
     """
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:
         self._rows: list[Row] = []
         self._pending: deque[Row | tuple[Any, ...]] = deque()
+        self._makers: list[Callable[..., Iterable[Row]]] = []
         self._lock = threading.RLock()
         self.followers: list[Follower] = []
         self.note: Callable[[Row | tuple[Any, ...]], None] = self._pending.append
@@ -66,6 +66,16 @@ class Tape:
         with self._lock:
             self._pending.extend(rows)
             self.deliver()
+
+    def later(self, make: Callable[..., Iterable[Row]]) -> int:
+        """The number for `note((number, *arguments))`, of which `make(*arguments)` makes rows.
+
+        A number, not the function, as Python's garbage collector passes over tuples of numbers and
+        text.
+        """
+        with self._lock:
+            self._makers.append(make)
+            return len(self._makers) - 1
 
     def subscribe(self, callback: Follower) -> Callable[[], None]:
         """Call `callback(rows)` with each new row from now on; returns a function that ends it.
@@ -120,6 +130,5 @@ class Tape:
             if isinstance(chunk, Row):
                 self._rows.append(chunk)
             else:
-                make, *arguments = chunk
-                self._rows.extend(list(make(*arguments)))
+                self._rows.extend(list(self._makers[chunk[0]](*chunk[1:])))
             pending.popleft()

@@ -88,7 +88,7 @@ class Journal(Tape):
         return iter(self.since(0))
 
     def __add__(self, other: Journal) -> Journal:
-        """A new journal with the rows of both, in the order of their times."""
+        """A new journal with the rows of both, in order of time."""
         if not isinstance(other, Journal):
             return NotImplemented
         return Journal(sorted([*self, *other], key=lambda row: row.time))
@@ -96,7 +96,10 @@ class Journal(Tape):
     # -- to and from elsewhere -------------------------------------------------------------------
 
     def to_frame(self) -> pd.DataFrame:
-        """The rows as a pandas DataFrame, one column a field; partition and offset are Int64."""
+        """The rows as a pandas DataFrame with a column for each field.
+
+        partition and offset are Int64, which holds missing values.
+        """
         import pandas as pd
 
         rows = self.since(0)
@@ -105,7 +108,10 @@ class Journal(Tape):
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame) -> Journal:
-        """The journal of a DataFrame as `to_frame` makes it. Raises KitError if it is not one."""
+        """The journal with the rows of a DataFrame that `to_frame` made.
+
+        Raises KitError if a row of it does not fit into a journal.
+        """
         columns = {
             str(name): [None if _missing(value) else value for value in frame[name].tolist()]
             for name in frame.columns
@@ -119,14 +125,17 @@ class Journal(Tape):
         )
 
     def save(self, path: str | Path) -> Path:
-        """Write the rows to a file, one JSON object a line, and return its path."""
+        """Write the rows to a file, one JSON object per line, and return its path."""
         path = Path(path)
         path.write_bytes(b"".join(encoder.encode(row) + b"\n" for row in self))
         return path
 
     @classmethod
     def load(cls, path: str | Path) -> Journal:
-        """The journal of a file that `save` wrote. Raises KitError if it is not one."""
+        """The journal with the rows of a file that `save` wrote.
+
+        Raises KitError if the file cannot be read or a line of it is not a row.
+        """
         try:
             lines = Path(path).read_bytes().splitlines()
         except OSError as error:

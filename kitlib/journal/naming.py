@@ -1,11 +1,12 @@
-"""Which event a row is about, which number it has, and what to call it in a sentence.
+"""Which event a row is about, which number that event has, and what to call it in a sentence.
 
-Two rows are about the same event when topic, key and value are equal: that holds before there is
-an offset, and for a record that is on the log twice. Event 4 of S17 is the fourth distinct value of
-the key S17 in the order of its first "sent" row. What nobody sent in this journal comes after that,
-in the order of the timestamps in the values, or, if one of them has none, in the order of the log.
+Two rows are about the same event when topic, key and value are equal, which also holds before the
+record has an offset and when it is on the log twice. Event 4 of S17 is the fourth distinct value
+with the key S17, in the order of the "sent" rows. Events without a "sent" row come after those: in
+the order of the timestamps in their values or, if one of them has none, in the order of the log.
 
-Checks and plots use this module, so that both mean the same by "event 4". It judges nothing.
+Checks, plots and views use this module, so that all of them mean the same by "event 4". It judges
+nothing.
 """
 
 from __future__ import annotations
@@ -24,19 +25,19 @@ Event = tuple[Any, ...]
 
 
 def event_of(row: Row) -> Event:
-    """The identity of the event of a row; of its place, if the row names neither key nor value."""
+    """What identifies the event of a row: its place, if the row has neither key nor value."""
     if row.key is None and row.value is None:
         return place_of(row)
     return (row.topic, row.key, row.value)
 
 
 def place_of(row: Row) -> tuple[str | None, int | None, int | None]:
-    """Where the record of a row is: topic, partition and offset."""
+    """Where the record of a row is on the log: topic, partition and offset."""
     return (row.topic, row.partition, row.offset)
 
 
 def timestamp_of(value: str | None) -> datetime | None:
-    """The "timestamp" in a JSON value, as an aware time, or None if there is none."""
+    """The "timestamp" in a JSON value as an aware time (UTC if it names no zone), or None."""
     try:
         stamp = datetime.fromisoformat(msgspec.json.decode(value or "")["timestamp"])
     except (msgspec.MsgspecError, TypeError, KeyError, ValueError):
@@ -45,11 +46,12 @@ def timestamp_of(value: str | None) -> datetime | None:
 
 
 def in_log_order(rows: Iterable[Row]) -> list[Row]:
+    """The rows by topic, partition and offset."""
     return sorted(rows, key=lambda row: (row.topic or "", row.partition or 0, row.offset or 0))
 
 
 def in_event_order(rows: Iterable[Row]) -> list[Row]:
-    """One row for each event, in the order of the numbers of the events of a key."""
+    """One row for each event, in the order in which the events of a key are numbered."""
     rows = list(rows)
     sent = sorted((row for row in rows if row.kind == "sent"), key=lambda row: row.time)
     stored = in_log_order(row for row in rows if row.kind == "stored")
@@ -67,7 +69,7 @@ def in_event_order(rows: Iterable[Row]) -> list[Row]:
 
 
 def event_numbers(rows: Iterable[Row]) -> dict[Event, int]:
-    """The number of each event, from 1, counted for each topic and key."""
+    """The number of each event, counted from 1 for each topic and key."""
     counts: dict[tuple[str | None, str | None], int] = {}
     numbers: dict[Event, int] = {}
     for row in in_event_order(rows):
@@ -77,7 +79,10 @@ def event_numbers(rows: Iterable[Row]) -> dict[Event, int]:
 
 
 def name_of(row: Row, numbers: dict[Event, int], where: str = "") -> str:
-    """What to call an event as the subject of a sentence: "student S17, event 4 (where),"."""
+    """The event as the subject of a sentence, such as "student S17, event 4,".
+
+    where: what to add after the number, such as " (offset 9 of partition 2)".
+    """
     number = numbers.get(event_of(row))
     if number is None:
         return f"the record at {places([row])}"
@@ -87,14 +92,15 @@ def name_of(row: Row, numbers: dict[Event, int], where: str = "") -> str:
 
 
 def who(key: str | None) -> str:
+    """Whom a key stands for: "student S17", or "key 'x'" for any other key."""
     return f"student {key}" if re.fullmatch(r"S\d+", key or "") else f"key {key!r}"
 
 
 def places(rows: Iterable[Row]) -> str:
-    """Where records are: "offsets 9 and 12 of partition 2"."""
-    found = sorted({(row.partition, row.offset) for row in rows if row.offset is not None})
+    """Where the records of rows are: "offsets 9 and 12 of partition 2"."""
+    known = sorted({(row.partition, row.offset) for row in rows if row.offset is not None})
     parts = []
-    for partition, group in groupby(found, key=lambda place: place[0]):
+    for partition, group in groupby(known, key=lambda place: place[0]):
         offsets = [str(offset) for _, offset in group]
         word = "offset" if len(offsets) == 1 else "offsets"
         parts.append(f"{word} {listed(offsets)} of partition {partition}")
@@ -102,7 +108,7 @@ def places(rows: Iterable[Row]) -> str:
 
 
 def listed(words: Sequence[str], limit: int = 5) -> str:
-    """ "a, b and c"; beyond the limit "a, b, c, d and 7 more"."""
+    """The words as "a, b and c"; more than `limit` of them as "a, b, c, d and 7 more"."""
     words = list(words)
     if len(words) > limit:
         words = [*words[: limit - 1], f"{len(words) - limit + 1} more"]

@@ -1,8 +1,7 @@
-"""The journal on its own: writing, reading, following, waiting, and to and from elsewhere."""
+"""The journal on its own: searching, waiting, showing, and to and from frames and files."""
 
 from __future__ import annotations
 
-import math
 import operator
 import threading
 from pathlib import Path
@@ -14,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kitlib.errors import KitError
-from kitlib.journal import FIELDS, KINDS, Journal, Row, parse, text
+from kitlib.journal import FIELDS, KINDS, Journal, Row
 
 words = st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 numbers = st.none() | st.integers(0, 2**53)
@@ -52,13 +51,8 @@ def test_rows_are_found_by_kind_and_field() -> None:
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda j: j.add("stord"), "'stord'"),
-        (lambda j: j.add("sent", ofset=1), "'ofset'"),
-        (lambda j: j.add("sent", offset="nine"), "offset"),
-        (lambda j: j.add("sent", time="now"), "time"),
         (lambda j: j.rows("stord"), "'stord'"),
         (lambda j: j.rows("sent", keys="S17"), "'keys'"),
-        (lambda j: j.extend([j.add("sent"), "x"]), "str"),
         (lambda j: j.record("a producer"), "str"),
         (lambda j: j.record(None), "NoneType"),
         (lambda j: Journal.from_frame(pd.DataFrame({"kind": ["sent"]})), "actor|time"),
@@ -68,14 +62,6 @@ def test_rows_are_found_by_kind_and_field() -> None:
 def test_what_does_not_fit_is_refused(call: Any, words: str) -> None:
     with pytest.raises(KitError, match=words):
         call(Journal())
-
-
-def test_a_refused_extension_adds_nothing() -> None:
-    journal = Journal()
-    row = Row(0.0, "ana", "sent")
-    with pytest.raises(KitError):
-        journal.extend([row, "x"])  # type: ignore[list-item]
-    assert len(journal) == 0
 
 
 @given(st.lists(rows, max_size=5))
@@ -96,8 +82,6 @@ def test_a_damaged_file_names_its_line(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(KitError, match=r"Line 2 of .*j\.jsonl"):
         Journal.load(path)
-    with pytest.raises(KitError, match="stord"):
-        parse(b'{"time":1,"actor":"a","kind":"stord"}')
 
 
 def test_a_sum_is_in_the_order_of_time() -> None:
@@ -106,43 +90,6 @@ def test_a_sum_is_in_the_order_of_time() -> None:
     assert len(late) == len(early) == 1
     with pytest.raises(TypeError):
         operator.add(late, [1])
-
-
-def test_followers_get_every_row_once_in_order() -> None:
-    journal = Journal([Row(0.0, "before", "sent")])
-    seen: list[Row] = []
-    stop = journal.subscribe(seen.extend)
-    threads = [
-        threading.Thread(target=lambda: [journal.add("sent", partition=n) for n in range(200)])
-        for _ in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(seen) == 800 and seen == journal.since(1)
-    stop()
-    stop()
-    journal.add("sent")
-    assert len(seen) == 800
-
-
-def test_an_error_in_a_follower_does_no_harm(caplog: pytest.LogCaptureFixture) -> None:
-    journal = Journal()
-    seen: list[Row] = []
-    journal.subscribe(lambda rows: 1 / 0)
-    journal.subscribe(seen.extend)
-    journal.add("sent")
-    assert len(seen) == len(journal) == 1
-    assert "ZeroDivisionError" in caplog.text
-
-
-def test_since_gives_what_is_new() -> None:
-    journal = Journal()
-    journal.add("sent")
-    count = len(journal)
-    journal.add("acked")
-    assert [row.kind for row in journal.since(count)] == ["acked"]
 
 
 def test_wait_returns_the_rows_that_came() -> None:
@@ -172,14 +119,3 @@ def test_values_are_shown_as_text() -> None:
     assert "<script>" not in html and "&lt;script&gt;" in html and "<b>" not in html
     assert html.count("<td>11</td>") == 1 and "<td>1</td>" not in html
     assert "no rows yet" in Journal()._repr_html_()
-
-
-@given(st.binary() | st.text() | st.none() | st.dictionaries(st.text(), st.floats()) | st.just({1}))
-def test_any_key_or_value_becomes_text_that_a_file_can_hold(data: Any) -> None:
-    shown = text(data)
-    assert (shown is None) == (data is None)
-    if shown is not None:
-        shown.encode()
-        journal = Journal()
-        journal.add("sent", value=data, detail={"raw": {1, 2}, "nan": math.nan})
-        assert journal.rows("sent")[0].value == shown
