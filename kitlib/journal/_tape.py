@@ -70,8 +70,7 @@ class Tape:
     def later(self, make: Callable[..., Iterable[Row]]) -> int:
         """The number for `note((number, *arguments))`, of which `make(*arguments)` makes rows.
 
-        A number, not the function, as Python's garbage collector passes over tuples of numbers and
-        text.
+        (The garbage collector skips tuples of numbers and text, but not those with a function.)
         """
         with self._lock:
             self._makers.append(make)

@@ -112,16 +112,13 @@ class Journal(Tape):
 
         Raises KitError if a row of it does not fit into a journal.
         """
-        columns = {
-            str(name): [None if _missing(value) else value for value in frame[name].tolist()]
-            for name in frame.columns
-        }
-        for name in columns.keys() & {"partition", "offset"}:
-            columns[name] = [None if value is None else int(value) for value in columns[name]]
-        records = zip(*columns.values(), strict=True)
+        whole = {name: "Int64" for name in ("partition", "offset") if name in frame}
+        cells = frame.astype(whole).astype(object)
+        cells = cells.where(cells.notna(), None)
+        names = [str(name) for name in cells]
         return cls(
-            make_row(dict(zip(columns, record, strict=True)), f"Row {number} of the frame")
-            for number, record in enumerate(records)
+            make_row(dict(zip(names, values, strict=True)), f"Row {number} of the frame")
+            for number, values in enumerate(cells.itertuples(index=False, name=None))
         )
 
     def save(self, path: str | Path) -> Path:
@@ -158,10 +155,6 @@ class Journal(Tape):
         body = "".join(f"<tr>{_cells(row, names)}</tr>" for row in rows)
         last = " The last ten:" if len(self) > len(rows) else ""
         return f"<p>{escape(repr(self))}{last}</p><table><tr>{head}</tr>{body}</table>"
-
-
-def _missing(value: Any) -> bool:
-    return value is None or type(value).__name__ == "NAType" or value != value
 
 
 def _cells(row: Row, names: list[str]) -> str:
