@@ -1,17 +1,19 @@
 """Reaches a Kafka, and says in words why that does not work.
 
-kafka-python tries again until its time is over, and then says that its time is over. Here a look at
-the address comes first: is somebody there, is TLS as it should be, is it a Kafka, does it take this
-password? What waiting does not mend is said at once.
+kafka-python retries until its time is up and then reports a timeout; one attempt of it says "socket
+disconnected" for a wrong password, an unknown mechanism and a port for TLS alike. So a look at the
+address comes first: does anybody answer, is TLS in order, is this a Kafka, does it accept this
+password? What waiting cannot mend is reported at once. The messages on the wire and the login are
+kafka-python's own; this module sends them one by one.
 """
 
 from __future__ import annotations
 
+import io
 import logging
 import re
 import socket
 import ssl
-import struct
 from collections.abc import Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -29,14 +31,12 @@ WAIT_MS = 10_000  # a broker that is just starting is waited for
 _PORT = "Check the port in KIT_BOOTSTRAP_SERVERS."
 # OpenSSL: the certificate names another host, or another IP address.
 _OTHER_NAME = (62, 64)
-# Numbers of the Kafka protocol guide.
-_API_VERSIONS, _SASL_HANDSHAKE, _SASL_AUTHENTICATE = 18, 17, 36
-_ILLEGAL_STATE = 34
-_NUMBER = 1_262_179_668  # a correlation id that nothing else sends by accident
+_ILLEGAL_STATE = 34  # Kafka protocol guide: the listener takes no SASL
+_CORRELATION_ID = 1_262_179_668  # nothing else sends it by accident
 
 
 class _Wrong(Exception):
-    """why, fix: what is wrong with an address and no waiting mends."""
+    """why, fix: what is wrong with an address, and waiting will not mend it."""
 
 
 def admin(connection: Mapping[str, Any]) -> KafkaAdminClient:
@@ -56,23 +56,23 @@ def admin(connection: Mapping[str, Any]) -> KafkaAdminClient:
         try:
             return KafkaAdminClient(**connection, bootstrap_timeout_ms=WAIT_MS, kafka_client=make)
         except KafkaError as error:
-            for client in made:  # it leaves its thread behind
+            for client in made:  # its thread would stay
                 with suppress(Exception):
                     client.close()
                 client._manager._net.stop()
-            found = look(connection)  # it may have come up meanwhile
+            silence = look(connection)  # it may have come up meanwhile
             raise KitError(
                 f"No Kafka answers at {connection['bootstrap_servers']}",
-                found or f"{type(error).__name__}: {error}"[:300],
-                "Check the address in KIT_BOOTSTRAP_SERVERS and the KIT_SECURITY_ settings; without"
-                " KIT_BOOTSTRAP_SERVERS the kit starts a broker of its own.",
+                silence or f"{type(error).__name__}: {error}"[:300],
+                "Check the address in KIT_BOOTSTRAP_SERVERS and the KIT_SECURITY_ settings. Without"
+                " KIT_BOOTSTRAP_SERVERS the kit starts its own broker.",
             ) from None
 
 
 def look(connection: Mapping[str, Any]) -> str:
-    """Raise KitError if something is wrong with every address, and waiting does not mend it.
+    """Raise KitError if something is wrong with every address and waiting will not mend it.
 
-    Gives what is wrong where waiting may mend it, or "".
+    Returns what is wrong if waiting may mend it, otherwise "".
     """
     from kafka.cluster import collect_hosts
 
@@ -80,8 +80,8 @@ def look(connection: Mapping[str, Any]) -> str:
         hosts = collect_hosts(connection["bootstrap_servers"], randomize=False)
     except ValueError:
         raise KitError(
-            "KIT_BOOTSTRAP_SERVERS names no address",
-            "It is a list of host:port, with commas between them",
+            "KIT_BOOTSTRAP_SERVERS is not an address",
+            "It takes host:port, or several of them separated by commas",
             "Write it like kafka.example.edu:9093.",
         ) from None
     context = _context(connection)
@@ -95,8 +95,8 @@ def look(connection: Mapping[str, Any]) -> str:
                     with _tls(line, host, context) as secured:
                         _greet(secured, host, connection)
             return ""
-        except _Wrong as found:
-            wrong.append((f"No Kafka can be used at {host}:{port}", *found.args))
+        except _Wrong as why_and_fix:
+            wrong.append((f"Cannot connect to Kafka at {host}:{port}", *why_and_fix.args))
         except TimeoutError:
             return f"It did not answer within {LOOK_S:g} s"
         except OSError as error:
@@ -105,7 +105,7 @@ def look(connection: Mapping[str, Any]) -> str:
 
 
 def _context(connection: Mapping[str, Any]) -> ssl.SSLContext | None:
-    """What the client makes of its settings for TLS; None without TLS."""
+    """The TLS context that the client makes of its settings; None without TLS."""
     from kafka.net.transport import KafkaSSLTransport
 
     if "SSL" not in connection.get("security_protocol", "PLAINTEXT"):
@@ -119,8 +119,8 @@ def _context(connection: Mapping[str, Any]) -> ssl.SSLContext | None:
         raise KitError(
             "The certificates for TLS cannot be used",
             f"{type(error).__name__}: {error}",
-            "KIT_SECURITY_SSL_CAFILE, _CERTFILE and _KEYFILE name PEM files; _PASSWORD is that of"
-            " the key.",
+            "KIT_SECURITY_SSL_CAFILE, _CERTFILE and _KEYFILE name PEM files; _PASSWORD opens the"
+            " key.",
         ) from None
 
 
@@ -132,112 +132,104 @@ def _tls(line: socket.socket, host: str, context: ssl.SSLContext) -> ssl.SSLSock
         if error.verify_code in _OTHER_NAME:
             raise _Wrong(
                 f"Its certificate is for another name: {error.verify_message}",
-                "Write the address in KIT_BOOTSTRAP_SERVERS as the certificate has it.",
+                "In KIT_BOOTSTRAP_SERVERS, use the name that the certificate has.",
             ) from None
         raise _Wrong(
             f"Its certificate is not trusted: {error.verify_message}",
-            "Name the file with the certificate of its authority in KIT_SECURITY_SSL_CAFILE.",
+            "Set KIT_SECURITY_SSL_CAFILE to the file with its authority's certificate.",
         ) from None
     except TimeoutError:
-        # Said at once: kafka-python would wait for this handshake without an end.
+        # Reported at once: kafka-python would wait for this handshake for ever.
         raise _Wrong(f"It did not answer within {line.gettimeout():g} s", _PORT) from None
     except OSError as error:
         raise _Wrong(
-            f"No TLS came about: {getattr(error, 'reason', None) or error}",
-            f"{_PORT} It may be one without TLS: KIT_SECURITY_PROTOCOL would be PLAINTEXT or"
+            f"The TLS handshake failed: {getattr(error, 'reason', None) or error}",
+            f"{_PORT} If it is one without TLS, set KIT_SECURITY_PROTOCOL to PLAINTEXT or"
             " SASL_PLAINTEXT.",
         ) from None
 
 
 def _greet(line: socket.socket, host: str, connection: Mapping[str, Any]) -> None:
-    """Ask for the api versions, as each client does, and log in if a password is to be sent."""
+    """Ask for the API versions, as every client does, and log in if a password is to be sent."""
+    from kafka.protocol.metadata import ApiVersionsRequest
+    from kafka.protocol.sasl import SaslHandshakeRequest
+
     try:
-        _ask(line, _API_VERSIONS)
+        _ask(line, ApiVersionsRequest(version=0))
     except TimeoutError:
-        raise  # perhaps it has much to do
+        raise  # it may just be busy
     except OSError as error:
         if isinstance(line, ssl.SSLSocket):
             raise _Wrong(
-                f"It ended the connection after the TLS handshake: {error}",
-                "It may ask for a certificate: KIT_SECURITY_SSL_CERTFILE and _KEYFILE.",
+                f"It closed the connection after the TLS handshake: {error}",
+                "It may ask for a certificate: set KIT_SECURITY_SSL_CERTFILE and _KEYFILE.",
             ) from None
         raise _Wrong(
-            "It ended the connection at the first request, as a port for TLS does",
+            "It closed the connection at the first request, as a port that expects TLS does",
             f"Set KIT_SECURITY_PROTOCOL to SSL or SASL_SSL. {_PORT}",
         ) from None
     if connection.get("security_protocol", "").startswith("SASL"):
         return _log_in(line, host, connection)
     with suppress(OSError):  # a Kafka that asks for no password may not like the question
-        if _handshake(line, "PLAIN")[0] != _ILLEGAL_STATE:
+        answer = _ask(line, SaslHandshakeRequest(version=1, mechanism="PLAIN"))
+        if answer.error_code != _ILLEGAL_STATE:
             raise _Wrong(
-                "It asks for a password at this port",
+                "This port asks for a password",
                 "Set KIT_SECURITY_PROTOCOL to SASL_SSL (or SASL_PLAINTEXT), and"
                 " KIT_SECURITY_SASL_MECHANISM, _USERNAME and _PASSWORD.",
             )
 
 
-def _handshake(line: socket.socket, mechanism: str) -> tuple[int, str]:
-    """An error code, and the mechanisms that the broker knows."""
-    name = mechanism.encode("ascii")
-    told = _ask(line, _SASL_HANDSHAKE, struct.pack(">h", len(name)) + name)
-    known = re.findall(r"[\w-]{2,}", told[6:].decode("ascii", "replace"))
-    return struct.unpack_from(">h", told)[0], ", ".join(known)
-
-
 def _log_in(line: socket.socket, host: str, connection: Mapping[str, Any]) -> None:
     from kafka.net.sasl import get_sasl_mechanism
+    from kafka.protocol.sasl import SaslAuthenticateRequest, SaslHandshakeRequest
 
     name = connection["sasl_mechanism"]
-    code, known = _handshake(line, name)
-    if code == _ILLEGAL_STATE:
+    answer = _ask(line, SaslHandshakeRequest(version=1, mechanism=name))
+    if answer.error_code == _ILLEGAL_STATE:
         raise _Wrong(
-            "It asks for no password at this port",
-            "Check KIT_SECURITY_PROTOCOL: PLAINTEXT and SSL are without one.",
+            "This port does not ask for a password",
+            "Check KIT_SECURITY_PROTOCOL: PLAINTEXT and SSL go without one.",
         )
-    if code:
-        raise _Wrong(f"It does not know {name}, but {known}", "Set KIT_SECURITY_SASL_MECHANISM.")
+    if answer.error_code:
+        raise _Wrong(
+            f"It does not support {name}; it offers {', '.join(answer.mechanisms)}",
+            "Set KIT_SECURITY_SASL_MECHANISM to one that it offers.",
+        )
     mechanism = get_sasl_mechanism(name)(host=host, **connection)
     while not mechanism.is_done():
-        token = mechanism.auth_bytes()
-        told = _ask(line, _SASL_AUTHENTICATE, struct.pack(">i", len(token)) + token)
-        code, size = struct.unpack_from(">hh", told)
-        rest = 4 + max(size, 0)
-        if code:
+        answer = _ask(line, SaslAuthenticateRequest(version=0, auth_bytes=mechanism.auth_bytes()))
+        if answer.error_code:
             raise _Wrong(
-                f"It refuses this user or this password: {told[4:rest].decode('utf-8', 'replace')}",
+                f"It refuses this user or this password: {answer.error_message}",
                 "Check KIT_SECURITY_SASL_USERNAME, KIT_SECURITY_SASL_PASSWORD and"
                 " KIT_SECURITY_SASL_MECHANISM.",
             )
-        mechanism.receive(told[rest + 4 :])
+        mechanism.receive(answer.auth_bytes)
 
 
-def _ask(line: socket.socket, api: int, body: bytes = b"") -> bytes:
-    """The answer to a request of this api, without its header.
+def _ask(line: socket.socket, request: Any) -> Any:
+    """Send a request of kafka-python's and return the response.
 
-    Raises _Wrong if what answers is no Kafka, ConnectionError if nothing does.
+    Raises _Wrong if what answers is not Kafka, OSError if nothing does.
     """
-    version = 1 if api == _SASL_HANDSHAKE else 0
-    request = struct.pack(">hhih", api, version, _NUMBER, -1) + body
-    line.sendall(struct.pack(">i", len(request)) + request)
-    head = _receive(line, 8)
-    if head[4:] != struct.pack(">i", _NUMBER):
-        said = re.sub(rb"[^ -~]+", b".", head).decode()
-        raise _Wrong(f"What answers is no Kafka: it says {said!r}", _PORT)
-    return _receive(line, struct.unpack_from(">i", head)[0] - 4)
-
-
-def _receive(line: socket.socket, size: int) -> bytes:
-    found = b""
-    while len(found) < size:
-        if not (more := line.recv(size - len(found))):
-            raise ConnectionError("it hung up")
-        found += more
-    return found
+    request.with_header(correlation_id=_CORRELATION_ID, client_id=None)
+    line.sendall(request.encode(framed=True, header=True))
+    with line.makefile("rb") as stream:
+        head = stream.read(8)  # the size of what follows, and the correlation id
+        if len(head) == 8 and head[4:] != _CORRELATION_ID.to_bytes(4):
+            start = re.sub(rb"[^ -~]+", b".", head).decode()
+            raise _Wrong(f"What answers is not Kafka: it begins with {start!r}", _PORT)
+        size = int.from_bytes(head[:4]) - 4
+        body = stream.read(size) if len(head) == 8 else b""
+    if len(body) < max(size, 1):
+        raise ConnectionError("it hung up")
+    return request.header.get_response_class().decode(io.BytesIO(body))
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Where nobody has set up logging: no lines of the client about each of its attempts."""
+    """Keep the client from printing a line for each attempt where nobody has set up logging."""
     logger, nowhere = logging.getLogger("kafka"), logging.NullHandler()
     logger.addHandler(nowhere)
     try:

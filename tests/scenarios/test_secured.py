@@ -113,31 +113,31 @@ PLAIN = {
 WRONG = {
     "a wrong password": (
         {"KIT_SECURITY_SASL_PASSWORD": "wrong-secret-4b1d"},
-        "No Kafka can be used at {tls}",
+        "Cannot connect to Kafka at {tls}",
         "refuses this user or this password: Authentication failed",
         "KIT_SECURITY_SASL_PASSWORD",
     ),
     "an unknown user": (
         {"KIT_SECURITY_SASL_USERNAME": "zoe"},
-        "No Kafka can be used at {tls}",
+        "Cannot connect to Kafka at {tls}",
         "refuses this user or this password: Authentication failed",
         "KIT_SECURITY_SASL_USERNAME",
     ),
     "another mechanism of the user": (
         {"KIT_SECURITY_SASL_MECHANISM": "SCRAM-SHA-512"},
-        "No Kafka can be used at {tls}",
+        "Cannot connect to Kafka at {tls}",
         "refuses this user or this password: Authentication failed",
         "KIT_SECURITY_SASL_MECHANISM",
     ),
     "a certificate of nobody known": (
         {"KIT_SECURITY_SSL_CAFILE": "{stranger}"},
-        "No Kafka can be used at {tls}",
+        "Cannot connect to Kafka at {tls}",
         "not trusted",
         "KIT_SECURITY_SSL_CAFILE",
     ),
     "a certificate for another host": (
         {"KIT_BOOTSTRAP_SERVERS": "{misnamed}", "KIT_SECURITY_SSL_CAFILE": "{named}"},
-        "No Kafka can be used at {misnamed}",
+        "Cannot connect to Kafka at {misnamed}",
         "for another name",
         "KIT_BOOTSTRAP_SERVERS",
     ),
@@ -149,20 +149,20 @@ WRONG = {
     ),
     "a plain client at a port for TLS": (
         PLAIN,
-        "No Kafka can be used at {tls}",
-        "as a port for TLS does",
+        "Cannot connect to Kafka at {tls}",
+        "as a port that expects TLS does",
         "KIT_SECURITY_PROTOCOL",
     ),
     "a client with TLS at a plain port": (
         {"KIT_BOOTSTRAP_SERVERS": "{plain}"},
-        "No Kafka can be used at {plain}",
-        "No TLS",
+        "Cannot connect to Kafka at {plain}",
+        "The TLS handshake failed",
         "KIT_SECURITY_PROTOCOL",
     ),
     "a password at a port that asks for none": (
         {"KIT_BOOTSTRAP_SERVERS": "{plain}", "KIT_SECURITY_PROTOCOL": "SASL_PLAINTEXT"},
-        "No Kafka can be used at {plain}",
-        "no password at this port",
+        "Cannot connect to Kafka at {plain}",
+        "This port does not ask for a password",
         "KIT_SECURITY_PROTOCOL",
     ),
     "an address where nobody is": (
@@ -179,7 +179,7 @@ WRONG = {
     ),
     "no address at all": (
         {"KIT_BOOTSTRAP_SERVERS": "localhost:port"},
-        "names no address",
+        "KIT_BOOTSTRAP_SERVERS is not an address",
         "host:port",
         "kafka.example.edu:9093",
     ),
@@ -197,14 +197,14 @@ WRONG = {
     ),
     "a mechanism that the broker has not": (
         {"KIT_BOOTSTRAP_SERVERS": "{asking}", "KIT_SECURITY_PROTOCOL": "SASL_PLAINTEXT"},
-        "No Kafka can be used at {asking}",
-        "does not know SCRAM-SHA-256, but PLAIN",
+        "Cannot connect to Kafka at {asking}",
+        "does not support SCRAM-SHA-256; it offers PLAIN",
         "KIT_SECURITY_SASL_MECHANISM",
     ),
     "no password sent to a port that asks": (
         {**PLAIN, "KIT_BOOTSTRAP_SERVERS": "{asking}"},
-        "No Kafka can be used at {asking}",
-        "asks for a password",
+        "Cannot connect to Kafka at {asking}",
+        "This port asks for a password",
         "KIT_SECURITY_PROTOCOL",
     ),
     "no password": (
@@ -221,14 +221,14 @@ WRONG = {
     ),
     "a web server": (
         {**PLAIN, "KIT_BOOTSTRAP_SERVERS": "{web}"},
-        "No Kafka can be used at {web}",
-        "no Kafka",
+        "Cannot connect to Kafka at {web}",
+        "not Kafka",
         "KIT_BOOTSTRAP_SERVERS",
     ),
     "a web server, with TLS": (
         {"KIT_BOOTSTRAP_SERVERS": "{web}"},
-        "No Kafka can be used at {web}",
-        "No TLS",
+        "Cannot connect to Kafka at {web}",
+        "The TLS handshake failed",
         "KIT_BOOTSTRAP_SERVERS",
     ),
     "a port that says nothing": (
@@ -239,7 +239,7 @@ WRONG = {
     ),
     "a port that says nothing, with TLS": (
         {"KIT_BOOTSTRAP_SERVERS": "{mute}"},
-        "No Kafka can be used at {mute}",
+        "Cannot connect to Kafka at {mute}",
         "did not answer",
         "KIT_BOOTSTRAP_SERVERS",
     ),
