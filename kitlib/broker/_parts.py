@@ -33,6 +33,7 @@ _BUNDLED = Path(__file__).parent.parent.parent / "bundle" / "jars"  # what `kit 
 
 # Of each jar: the start-up cache knows its jars by it, also one that had to be fetched again.
 _MTIME = 1_000_000_000
+_MAVEN_CENTRAL_URL = "https://repo.maven.apache.org/maven2"
 _TIMEOUT_S = 20.0
 # They would change a JVM that has nothing to do with what they were set for.
 _FOREIGN = (
@@ -174,10 +175,9 @@ def _fetch(coordinate: str, digest: str) -> None:
         os.utime(folder / name, (_MTIME, _MTIME))
         return
     import pooch
-    from jgo.constants import MAVEN_CENTRAL_URL
 
     pooch.get_logger().setLevel("WARNING")  # progress is the caller's
-    base = os.environ.get("KIT_MAVEN_URL", MAVEN_CENTRAL_URL).rstrip("/")
+    base = os.environ.get("KIT_MAVEN_URL", _MAVEN_CENTRAL_URL).rstrip("/")
     group, artifact, version = coordinate.split(":")
     remove(folder / name)
     timeout = float(os.environ.get("KIT_NETWORK_TIMEOUT_S") or _TIMEOUT_S)
