@@ -1,7 +1,7 @@
 """The helper package of the notebook kit: it starts, breaks, records, judges and draws.
 
-Kafka code stays in the notebooks. Names are imported when they are first used, so that a worker
-process that needs two of them starts fast.
+Kafka code stays in the notebooks: nothing here wraps it. Names are imported when they are first
+used, so that a worker process that needs two of them starts fast.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from kitlib._notebook import install as _install
 
 _HOME = {
     "BadEvent": "events",
-    "Broker": "broker.handle",
+    "Broker": "broker",
     "Database": "database",
     "EnrollmentEvent": "events",
     "FaultPanel": "widgets",

@@ -1,9 +1,9 @@
 """Makes errors readable in a notebook.
 
 A `KitError` is shown as its sentences, without a trace. Any other error, and an interrupt, keeps
-its trace, but for the frames of the kit: a learner sees lines of the notebook, and of the libraries
-that these call. `sys.last_value` still has the whole trace.
-Installed when kitlib is imported inside IPython.
+its trace without the kit's frames: a learner sees lines of the notebook and of the libraries that
+it calls. `sys.last_value` still has the whole trace. All this applies inside IPython only, from the
+moment kitlib is imported; outside it nothing changes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from kitlib.errors import KitError
 
 _KITLIB = os.path.dirname(__file__) + os.sep
-# They stand between a learner's call and the Kafka client, which is then what the learner called.
+# They sit between a learner's call and the Kafka client that the learner meant to call.
 _BETWEEN = tuple(
     os.path.join(_KITLIB, *place)
     for place in (
@@ -31,8 +31,8 @@ _BETWEEN = tuple(
 )
 
 _HALF_LOADED = (
-    "A library was being loaded when this cell was interrupted. Python may keep half of it: if it "
-    "fails from now on, restart the kernel and run the lesson from its first cell."
+    "This cell was interrupted while it loaded a library, and Python may have kept half of it. If "
+    "the library fails from now on, restart the kernel and run the lesson from its first cell."
 )
 
 
@@ -50,13 +50,13 @@ def _show(shell: Any, kind: Any, error: Any, trace: Any, tb_offset: Any = None) 
     style = "border-left:4px solid #b3261e;padding:.4em .8em;white-space:pre-wrap"
     html = f'<div role="alert" style="{style}">{escape(str(error))}</div>'
     publish_display_data({"text/plain": str(error), "text/html": html})
-    # What a runner of notebooks is told; the cell still counts as failed.
+    # For programs that execute notebooks: to them the cell has failed.
     shell._last_traceback = [f"{kind.__name__}: {error}"]
     return []
 
 
 def _importing(trace: TracebackType | None, notebook: dict[str, Any]) -> bool:
-    """Whether a module was being executed or looked for, other than a cell."""
+    """Whether a module was being imported: a frame other than a cell's runs or looks for one."""
     return any(
         frame.f_code.co_name == "<module>"
         or frame.f_code.co_filename.startswith("<frozen importlib")
@@ -66,7 +66,7 @@ def _importing(trace: TracebackType | None, notebook: dict[str, Any]) -> bool:
 
 
 def _trimmed(trace: TracebackType | None, notebook: dict[str, Any]) -> TracebackType | None:
-    """The trace without the kit's frames, nor those that they and IPython's display call."""
+    """The trace without the kit's frames and those that they or IPython's display call."""
     import IPython
 
     display = os.path.dirname(IPython.__file__) + os.sep
@@ -85,13 +85,13 @@ def _trimmed(trace: TracebackType | None, notebook: dict[str, Any]) -> Traceback
             kept.append(trace)
         trace = trace.tb_next
     short: TracebackType | None = None
-    for one in reversed(kept):
-        short = TracebackType(short, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    for entry in reversed(kept):
+        short = TracebackType(short, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
     return short
 
 
 def _trim_chain(error: BaseException, notebook: dict[str, Any]) -> None:
-    """The same for what an error came of; what began and ended inside the kit is left out."""
+    """Trim the errors behind this error too, and drop one that never left the kit."""
     while (before := error.__cause__ or error.__context__) is not None:
         before.__traceback__ = _trimmed(before.__traceback__, notebook)
         if before.__traceback__ is None:
@@ -111,7 +111,7 @@ def install() -> None:
 
 
 def after_each_cell(call: Callable[[Any], None]) -> None:
-    """In a notebook: call this with the result of each cell from now on; twice is harmless."""
+    """In a notebook, call this with the result of every cell from now on; twice is harmless."""
     if "IPython" in sys.modules:
         from IPython.core.getipython import get_ipython
 

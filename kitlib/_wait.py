@@ -1,8 +1,8 @@
-"""Waiting for a condition, with a deadline and an error that says what was waited for.
+"""Waits for a condition, with a deadline and an error that says what was waited for.
 
-Kafka does most things a little later: a group forms, a broker stores, a process ends. A fixed
-sleep is either too long or too short; this module waits exactly until the condition holds. It
-does not know what the condition means.
+In Kafka most things happen a little later: a group forms, a broker stores, a process ends. A fixed
+sleep is either too long or too short; this module waits just until the condition holds. It does not
+know what the condition means.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from kitlib.errors import KitError
 
 T = TypeVar("T")
 
-POLL_S = 0.02
+_POLL_S = 0.02
 
 
 def wait_until(condition: Callable[[], T], what: str, timeout_s: float = 20) -> T:
     """Call `condition` every 20 ms until it returns something true, and return that.
 
-    what: a phrase that completes "waited for ...", such as "both members own partitions".
-    timeout_s: seconds, at least one call is made. Raises KitError when the time is over; an error
-    that the condition itself raises is passed on.
+    what: a few words for the error, such as "both members own partitions". timeout_s: seconds; at
+    least one call is made. Raises KitError when the time is up; an error that the condition itself
+    raises is passed on.
     """
     deadline = time.monotonic() + timeout_s
     while not (answer := condition()):
         if time.monotonic() >= deadline:
             raise KitError(
-                what=f"Waited {timeout_s:g} s, in vain, for this: {what}.",
-                why=f"The last answer of the condition was {_short(answer)}.",
-                fix="Look at what should have caused it, or give it more time with timeout_s=.",
+                what=f"Waited {timeout_s:g} s, and this did not happen: {what}",
+                why=f"The condition last returned {_short(answer)}",
+                fix="Look at what should have caused it, or allow more time with timeout_s=",
             )
-        time.sleep(POLL_S)
+        time.sleep(_POLL_S)
     return answer
 
 

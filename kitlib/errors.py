@@ -1,8 +1,8 @@
 """The errors of the kit, written for the person who meets them.
 
 A `KitError` says what happened, why, and what to do about it, in plain sentences. Every error that
-the kit raises on purpose is one. Errors of Kafka itself are not: kafka-python raises its own, and
-the lessons show those as they are.
+the kit raises on purpose is one. Kafka's errors are not: kafka-python raises its own, and the
+lessons show them unchanged.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ class KitError(Exception):
     """An error with a reason and a way out.
 
     what, why, fix: str, one or more plain sentences each; `why` and `fix` may be empty. A subclass
-    may set any of the three as a class attribute: that is then the default. `str(error)` is what
-    was given, each part on its own line.
+    may set defaults for them as class attributes. `str(error)` gives the parts that are not empty,
+    each on its own line.
     """
 
     what: str = ""
@@ -34,6 +34,6 @@ class KitError(Exception):
 
 
 def _sentence(text: str) -> str:
-    """The text with a full stop, unless it ends with a mark of its own."""
+    """The text with a full stop, unless it already ends with a punctuation mark."""
     text = text.strip()
     return text if text.endswith((".", "!", "?", ":")) else text + "."

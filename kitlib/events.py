@@ -1,20 +1,20 @@
 """The enrolment event, its JSON on the wire, and the readers of the sample data.
 
-An `EnrollmentEvent` says that a student asked for a place in a course at a moment in time. It is
-immutable and always valid: the constructor and `from_json` refuse the same things, with the same
-`BadEvent`, whose `reason` is one sentence that can go into the header of a dead letter.
+An `EnrollmentEvent` says that a student asked for a place in a course, and when. It is immutable
+and always valid: the constructor and `from_json` refuse the same input with the same `BadEvent`,
+whose `reason` is one sentence that fits into the header of a dead letter.
 
-On the wire an event is one JSON object in UTF-8, in one canonical form, so that an event has
+On the wire an event is one JSON object in UTF-8 in one canonical form, so that every event has
 exactly one sequence of bytes and survives the round trip unchanged:
 
     {"student_id":"S0017","course_code":"CS101","timestamp":"2026-09-01T08:00:03.250000Z"}
 
 The time is written in UTC with a `Z`; the fraction has six digits or is absent. Any other offset
-is accepted and converted, and digits beyond the microsecond are rounded. A field that is not one
-of the three is refused, not ignored: what is read here is written again further on, so an ignored
-field would vanish without a trace, while a refused event stays whole in the dead letter queue.
+is accepted and converted, and digits beyond the microsecond are rounded. An unknown field is
+refused, not ignored: events that are read here are written again later, so an ignored field would
+vanish without a trace, while a refused event stays whole in the dead letter queue.
 
-This module knows nothing of Kafka. What the sample data holds is told in `data/README.md`.
+This module knows nothing of Kafka. `data/README.md` describes the sample data.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ import msgspec
 from kitlib.errors import KitError
 
 DATA = Path(__file__).resolve().parent.parent / "data"
-MAX_BYTES = 4096  # an event has about 90; what is far beyond that is not an event
+MAX_BYTES = 4096  # an event has about 90; anything this long is not one
 
 # \Z and not $, which would let a newline through at the end.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}\Z")
@@ -39,13 +39,13 @@ _JSON_NAMES = {dict: "an object", list: "an array", str: "text", bool: "true or 
 
 
 class BadEvent(KitError):
-    """What was given is not an enrolment event; `reason` says why in one sentence."""
+    """The input is not an enrolment event; `reason` says why in one sentence."""
 
     what = "This is not an enrolment event."
 
     @property
     def reason(self) -> str:
-        """One plain sentence that names the field, where there is one, and what is wrong."""
+        """One plain sentence that says what is wrong, and in which field if in one."""
         return self.why
 
 
@@ -57,7 +57,7 @@ class EnrollmentEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timestamp: datetime with a time zone; kept in UTC.
 
     A later event of the same student for the same course is a changed request: it replaces the
-    earlier one. Raises BadEvent for anything else. Two events are equal when all three are.
+    earlier one. Two events are equal when all three fields are. Raises BadEvent for other values.
     """
 
     student_id: str
@@ -74,12 +74,12 @@ class EnrollmentEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                     why=f"The field {name} must be 1 to 32 letters, digits, '.', '_' or '-', "
                     f"starting with a letter or a digit, and is {_short(value)}."
                 )
-        # msgspec builds a frozen struct without its setter; this is its door for such a change.
+        # A frozen msgspec struct has no setter; this is msgspec's way to set a field here.
         msgspec.structs.force_setattr(self, "timestamp", _to_utc(self.timestamp))
 
     @property
     def key(self) -> bytes:
-        """The key of the Kafka record: the student id, so that a student has one partition."""
+        """The key of the Kafka record: the student id, so that a student stays in one partition."""
         return self.student_id.encode()
 
     def to_json(self) -> bytes:
@@ -88,7 +88,7 @@ class EnrollmentEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @classmethod
     def from_json(cls, data: bytes | bytearray | memoryview) -> EnrollmentEvent:
-        """The event that `data` holds. Raises BadEvent, whatever the bytes are."""
+        """The event in `data`, JSON in UTF-8. Raises BadEvent, whatever the bytes are."""
         if not isinstance(data, bytes | bytearray | memoryview):
             raise BadEvent(why=f"The value must be bytes, not {_kind(data)}.")
         data = bytes(data)
@@ -100,9 +100,9 @@ class EnrollmentEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             event = _decoder.decode(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise BadEvent(why=_explain(data)) from None
-        # The decoder takes the last of two. Three names and three values, with no quote in them:
+        # Of a repeated field the decoder takes the last. Three names and three values, all quoted:
         if data.count(b'"') != 12:
-            raise BadEvent(why="A field is there twice, and which one counts is not said.")
+            raise BadEvent(why="A field appears twice, and nothing says which one counts.")
         return event
 
 
@@ -112,8 +112,8 @@ _decoder = msgspec.json.Decoder(EnrollmentEvent)
 def load_lines(limit: int | None = None) -> list[bytes]:
     """The lines of `data/enrollments.jsonl`, good and malformed, in the order of arrival.
 
-    Without their newline. `limit`: the first so many lines. Raises KitError when the file is
-    missing or the limit is negative.
+    They come without their newline. limit: how many lines, counted from the first; by default all.
+    Raises KitError when the file is missing or the limit is negative.
     """
     return list(islice(_lines(), _checked(limit)))
 
@@ -121,7 +121,8 @@ def load_lines(limit: int | None = None) -> list[bytes]:
 def load_events(limit: int | None = None) -> list[EnrollmentEvent]:
     """The well-formed events of `data/enrollments.jsonl`, in the order of arrival.
 
-    `limit`: the first so many events. Raises KitError as `load_lines` does.
+    limit: how many events, counted from the first; by default all. Raises KitError as `load_lines`
+    does.
     """
     return list(islice(_good(_lines()), _checked(limit)))
 
@@ -142,17 +143,17 @@ def _lines() -> list[bytes]:
         raise KitError(
             what=f"The sample data cannot be read: {path}",
             why=f"{error.strerror}. The kit looks for the folder data/ beside the folder kitlib/",
-            fix="Work in a clone of the repository; `python -m kittools.sample_data` there writes "
-            "the files anew",
+            fix="Work in a clone of the repository, where `python -m kittools.sample_data` writes "
+            "the files again",
         ) from None
-    # The newline that ends the last line starts no other.
+    # The newline at the end of the last line does not start another one.
     return lines[:-1] if lines[-1] == b"" else lines
 
 
 def _checked(limit: int | None) -> int | None:
     if limit is not None and (type(limit) is not int or limit < 0):
         raise KitError(
-            what=f"limit must be a whole number, 0 or more, and is {limit!r}",
+            what=f"limit must be a whole number, 0 or more, not {limit!r}",
             fix="Leave it out to read everything",
         )
     return limit
@@ -165,7 +166,7 @@ def _to_utc(value: object) -> datetime:
         if value.utcoffset() is None:
             raise BadEvent(why=f"The field timestamp has no time zone: {value.isoformat()}.")
         value = value.astimezone(UTC)
-        # A plain datetime, also out of a pandas Timestamp, which the encoder does not know.
+        # Makes a plain datetime of a pandas Timestamp, which the encoder does not know.
         return datetime.combine(value.date(), value.time(), UTC)
     except (OverflowError, ValueError):  # ValueError: the NaT of pandas
         raise BadEvent(
@@ -174,7 +175,7 @@ def _to_utc(value: object) -> datetime:
 
 
 def _explain(data: bytes) -> str:
-    """Why the decoder refused `data`, as one sentence; slow, and only for bad input."""
+    """Why the decoder refused `data`, in one sentence; slow, so only for bad input."""
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
@@ -184,26 +185,26 @@ def _explain(data: bytes) -> str:
     if not text.strip():
         return "The line is empty."
     try:
-        found = msgspec.json.decode(text)
+        value = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
         if "truncated" in str(error):
             return f"The JSON is cut off after {len(data)} bytes."
         return f"This is not JSON: {_short(text)}."
-    if not isinstance(found, dict):
-        return f"An event is a JSON object, and this is {_kind(found)}."
+    if not isinstance(value, dict):
+        return f"An event is a JSON object, and this is {_kind(value)}."
     fields = EnrollmentEvent.__struct_fields__
     for name in fields:
-        if name not in found:
+        if name not in value:
             return f"The field {name} is missing."
-    for name in found:
+    for name in value:
         if name not in fields:
             return f"The field {_short(name)} does not belong to an event."
     for name in fields:
-        if not isinstance(found[name], str):
-            return f"The field {name} must be text, not {_kind(found[name])}."
+        if not isinstance(value[name], str):
+            return f"The field {name} must be text, not {_kind(value[name])}."
     return (
         f"The field timestamp is not a date and time as in 2026-09-01T08:00:03Z: "
-        f"{_short(found['timestamp'])}."
+        f"{_short(value['timestamp'])}."
     )
 
 
@@ -217,6 +218,6 @@ def _kind(value: Any) -> str:
 
 
 def _short(value: object) -> str:
-    """The value as it would be typed, at most 40 characters of it."""
+    """The value as Python code, cut to 40 characters."""
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:36]}..."

@@ -1,18 +1,18 @@
 """How far a consumer group is behind, measured from outside, as an operator's tool does.
 
-Lag is the end offset of a partition minus the offset that the group has committed for it. Both are
-the broker's, so the meter needs no consumer of the group and never joins it. The commits are asked
-for first and the ends after them, so a lag is never negative because of the order. A partition
-without a commit has no lag (None): kafka-consumer-groups.sh shows "-" there, because only the
-setting auto_offset_reset of a consumer to come would decide where it starts. What the committed
-offset says of the work that was done is the lesson's subject; this module judges nothing.
+Lag is the end offset of a partition minus the offset that the group has committed for it. The
+broker knows both, so the meter needs no consumer of the group and never joins it. It asks for the
+commits before the ends, so that no lag comes out negative. A partition without a commit has no lag
+(None, where kafka-consumer-groups.sh shows "-"): only the setting auto_offset_reset of a future
+consumer will decide where that starts. What a committed offset says about the work that was done is
+the lesson's subject; this module judges nothing.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from time import monotonic
+from time import monotonic, sleep
 from time import time as now
 from typing import TYPE_CHECKING, Any
 
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
 
 __all__ = ["LagMeter"]
 
-PATIENCE_S = 15.0  # a new broker first makes the topic for commits
+PATIENCE_S = 15.0  # a new broker creates the topic for commits first
 _COLUMNS = ("group", "topic", "partition", "committed", "end", "lag", "member")
 _running: dict[tuple[str, str], LagMeter] = {}  # by broker and group
 
 
 class LagMeter:
-    """Measures the lag of a group: once (`measure`), or again and again (`start`, `stop`, `with`).
+    """Measures the lag of a group: once (`measure`), or repeatedly (`start`, `stop`, `with`).
 
-    kafka: what `kit.connect()` returned. journal: where the rows go; without it the meter makes
-    one, `meter.journal`. every_s: seconds between measurements. topics: names; without it those
-    that the group has a commit for or owns partitions of, with all their partitions.
+    kafka: what `kit.connect()` returned. journal: where the rows go; by default a new one,
+    `meter.journal`. every_s: seconds between measurements. topics: a name or a list of names; by
+    default every topic that the group has a commit for or owns partitions of.
 
-    A measurement is a row "lag" for each partition, all of the same time: actor "lag meter", group,
-    topic, partition, offset (committed; None without a commit), member (the owner's id, if there is
-    one) and detail `{"lag": int or None, "end": int}`.
+    A measurement is one row "lag" per partition, all with the same time: actor "lag meter", group,
+    topic, partition, offset (committed; None without a commit), member (the owner's id, or None)
+    and detail `{"lag": int or None, "end": int}`.
     """
 
     def __init__(
@@ -52,12 +52,13 @@ class LagMeter:
     ) -> None:
         if not callable(getattr(kafka, "admin", None)):
             raise KitError(
-                f"A lag meter asks a Kafka, and {type(kafka).__name__} is none",
+                f"Expected a Kafka handle, got {type(kafka).__name__}",
                 fix="Write kit.LagMeter(kafka, group) with kafka = kit.connect()",
             )
         if journal is not None and not isinstance(journal, Journal):
             raise KitError(
-                f"journal is a {type(journal).__name__}", fix="Make one with kit.Journal()"
+                f"Expected a journal, got {type(journal).__name__}",
+                fix="Make one with kit.Journal()",
             )
         self.group = group
         self.journal = Journal() if journal is None else journal
@@ -72,7 +73,7 @@ class LagMeter:
     def measure(self) -> pd.DataFrame:
         """Measure now, write the rows and return them as `frame()` does.
 
-        Raises KitError when the broker does not answer, or does not know a topic.
+        Raises KitError when the broker does not answer or a topic does not exist.
         """
         from kafka.errors import KafkaError
 
@@ -84,9 +85,9 @@ class LagMeter:
             except KafkaError as error:
                 if not error.retriable or monotonic() > deadline:
                     raise KitError(
-                        f"The lag of {self.group} cannot be measured", f"Kafka says {error}"
+                        f"The lag of {self.group} cannot be measured", f"Kafka answered {error}"
                     ) from error
-            threading.Event().wait(0.05)
+            sleep(0.05)
 
     def _measure(self) -> None:
         from kafka import TopicPartition
@@ -100,13 +101,15 @@ class LagMeter:
             for topic, numbers in _assigned(member)
             for number in numbers
         }
-        topics = self._topics or sorted({place.topic for place in [*commits, *owners]})
-        found = admin.describe_topics(topics) if topics else []
-        if lost := [topic["name"] for topic in found if self._topics and topic["error_code"]]:
-            raise KitError(f"There is no topic {lost[0]!r}", fix="Look at topics= of the meter")
+        names = self._topics or sorted({place.topic for place in [*commits, *owners]})
+        topics = admin.describe_topics(names) if names else []
+        if missing := [topic["name"] for topic in topics if self._topics and topic["error_code"]]:
+            raise KitError(
+                f"The topic {missing[0]!r} does not exist", fix="Check topics= of the meter"
+            )
         places = [
             TopicPartition(topic["name"], partition["partition_index"])
-            for topic in found
+            for topic in topics
             for partition in topic["partitions"]
         ]
         ends = admin.list_partition_offsets(dict.fromkeys(places, OffsetSpec.LATEST))
@@ -133,17 +136,17 @@ class LagMeter:
         frame = pd.DataFrame(cells, columns=list(_COLUMNS))
         return frame.astype(dict.fromkeys(_COLUMNS[2:6], "Int64"))
 
-    # -- again and again -------------------------------------------------------------------------
+    # -- repeatedly ------------------------------------------------------------------------------
 
     @property
     def running(self) -> bool:
-        """Whether it measures on its own."""
+        """Whether it is measuring repeatedly."""
         return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> LagMeter:
-        """Measure every `every_s` seconds until `stop()`; harmless if it does already.
+        """Measure every `every_s` seconds until `stop()`; does nothing if it is running.
 
-        Another meter of the same group, as an earlier run of the same cell left it, is stopped.
+        It stops any other meter of the same group, such as one from an earlier run of the cell.
         Raises KitError when the first measurement fails; a later one that fails is left out.
         """
         if self.running:
@@ -155,21 +158,21 @@ class LagMeter:
         after_each_cell(_after_cell)
         self._end = threading.Event()
         self._thread = threading.Thread(
-            target=self._go_on, args=(self._end,), name=f"lag of {self.group}", daemon=True
+            target=self._repeat, args=(self._end,), name=f"lag of {self.group}", daemon=True
         )
         _running[key] = self
         self._thread.start()
         return self
 
-    def _go_on(self, end: threading.Event) -> None:
+    def _repeat(self, end: threading.Event) -> None:
         while not end.wait(self._every_s):
             try:
                 self._measure()
-            except Exception:  # the broker has a bad moment, or the topic is made anew
+            except Exception:  # the broker is busy, or the topic is being replaced
                 logging.getLogger(__name__).debug("A measurement failed", exc_info=True)
 
     def stop(self) -> None:
-        """End the measuring; harmless if it does not measure. The journal keeps its rows."""
+        """Stop measuring; does nothing if it is not running. The journal keeps its rows."""
         self._end.set()
         if self._thread is not None:
             self._thread.join(5)
@@ -188,7 +191,7 @@ class LagMeter:
 
 
 def _assigned(member: dict[str, Any]) -> list[tuple[str, list[int]]]:
-    """The topics and partitions that a described member owns; none while the group rebalances."""
+    """The partitions, by topic, that a described member owns; [] while the group rebalances."""
     assignment = member["member_assignment"]
     parts = assignment.get("assigned_partitions", ()) if isinstance(assignment, dict) else ()
     return [(part["topic"], part["partitions"]) for part in parts]

@@ -46,7 +46,7 @@ def cli() -> None:
 def _progress() -> Iterator[parts.Progress]:
     """Progress bars in a terminal, plain lines elsewhere."""
     if not console.is_terminal:
-        yield prepare.say
+        yield prepare.print_step
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=console) as bars:
@@ -225,7 +225,7 @@ def bundle() -> None:
 @cli.command()
 def broker() -> None:
     """Run a broker in the foreground for other tools; Ctrl-C ends it."""
-    from kitlib.broker.handle import Broker
+    from kitlib.broker import Broker
 
     _prepare()
     with Broker() as running, contextlib.suppress(KeyboardInterrupt):

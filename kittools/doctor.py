@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import psutil
 
+from kitlib.broker import Broker
 from kitlib.broker import _parts as parts
 from kitlib.broker import _prepare as prepare
-from kitlib.broker.handle import Broker
 from kitlib.errors import KitError
 
 _DISK_MB = 500
@@ -78,7 +78,7 @@ def _memory() -> Check:
 def _jars() -> Check:
     unsound = parts.unsound_jars()
     if unsound:
-        prepare.prepare(prepare.say)
+        prepare.prepare()
         unsound = parts.unsound_jars()
     count = len(parts.locked_jars())
     found = ", ".join(unsound) or f"{count} of {count} match their SHA-256"
@@ -86,7 +86,7 @@ def _jars() -> Check:
 
 
 def _cache() -> Check:
-    found = prepare.prepare(prepare.say)
+    found = prepare.prepare()
     size = found.aot.stat().st_size // 10**6
     fix = "Run `./kit reset`, then `./kit doctor` again"
     return Check("start-up cache", prepare.sound_cache(found), f"{size} MB, as made", fix)

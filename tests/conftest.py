@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from kitlib.broker import Broker
 from kitlib.broker import _prepare as prepare
-from kitlib.broker.handle import Broker
 
 
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[Broker]:
-    prepare.prepare(prepare.say)
+    prepare.prepare()
     with Broker() as broker:
         yield broker
 

@@ -1,10 +1,10 @@
 """One correction of kafka-python 3.0.12, without which a consumer can stop for ever.
 
-The leader of a group joins again when it sees new partitions. If a `poll` times out just after the
-broker has answered that join, and before the assignment arrives, the client's two snapshots of the
-partitions agree again: `need_rejoin` says no, nobody collects the join that is under way, and the
-consumer owns nothing and sends no heartbeats from then on. The shorter the polls, the likelier.
-Here a join under way counts as needed until it is collected. Nothing else of the client changes.
+The leader of a group joins again when it sees new partitions. If a `poll` times out after the
+broker has answered that join and before the assignment arrives, the client's two snapshots of the
+partitions agree again: `need_rejoin` says no, nobody collects the join that is under way, and from
+then on the consumer owns nothing and sends no heartbeats. Shorter polls make this more likely.
+Here a join under way counts as needed until it is collected; nothing else about the client changes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from kafka.coordinator.consumer import ConsumerCoordinator
 
 
 def apply() -> None:
-    """Correct the consumers of this process, those that exist as well; twice is harmless."""
+    """Correct the consumers of this process, existing ones too; calling it again is harmless."""
     original = ConsumerCoordinator.need_rejoin
     if hasattr(original, "corrected"):
         return

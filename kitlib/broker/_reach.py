@@ -14,19 +14,18 @@ import logging
 import re
 import socket
 import ssl
+import time
 from collections.abc import Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from kitlib.errors import KitError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from kafka.admin import KafkaAdminClient
 
-LOOK_S = 3.0
-WAIT_MS = 10_000  # a broker that is just starting is waited for
+_LOOK_S = 3.0
+_WAIT_S = 10
 
 _PORT = "Check the port in KIT_BOOTSTRAP_SERVERS."
 # OpenSSL: the certificate names another host, or another IP address.
@@ -40,36 +39,35 @@ class _Wrong(Exception):
 
 
 def admin(connection: Mapping[str, Any]) -> KafkaAdminClient:
-    """An admin client with this connection. Raises KitError when there cannot be one."""
+    """An admin client with this connection. Raises KitError when there cannot be one.
+
+    It waits up to 10 s for a broker that is just starting.
+    """
     from kafka.admin import KafkaAdminClient
     from kafka.errors import KafkaError
-    from kafka.net.compat import KafkaNetClient
 
-    made: list[Any] = []
-
-    def make(**options: Any) -> Any:
-        made.append(KafkaNetClient(**options))
-        return made[0]
-
-    with _quiet():
-        look(connection)
+    deadline = time.monotonic() + _WAIT_S
+    while (silence := _look(connection)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if not silence:
+        # Where nobody has set up logging, Python would print the client's failed attempts.
+        logger, nowhere = logging.getLogger("kafka"), logging.NullHandler()
+        logger.addHandler(nowhere)
         try:
-            return KafkaAdminClient(**connection, bootstrap_timeout_ms=WAIT_MS, kafka_client=make)
+            return KafkaAdminClient(**connection, bootstrap_timeout_ms=_WAIT_S * 1000)
         except KafkaError as error:
-            for client in made:  # its thread would stay
-                with suppress(Exception):
-                    client.close()
-                client._manager._net.stop()
-            silence = look(connection)  # it may have come up meanwhile
-            raise KitError(
-                f"No Kafka answers at {connection['bootstrap_servers']}",
-                silence or f"{type(error).__name__}: {error}"[:300],
-                "Check the address in KIT_BOOTSTRAP_SERVERS and the KIT_SECURITY_ settings. Without"
-                " KIT_BOOTSTRAP_SERVERS the kit starts its own broker.",
-            ) from None
+            silence = f"{type(error).__name__}: {error}"[:300]
+        finally:
+            logger.removeHandler(nowhere)
+    raise KitError(
+        f"No Kafka answers at {connection['bootstrap_servers']}",
+        silence,
+        "Check the address in KIT_BOOTSTRAP_SERVERS and the KIT_SECURITY_ settings. Without"
+        " KIT_BOOTSTRAP_SERVERS the kit starts its own broker.",
+    )
 
 
-def look(connection: Mapping[str, Any]) -> str:
+def _look(connection: Mapping[str, Any]) -> str:
     """Raise KitError if something is wrong with every address and waiting will not mend it.
 
     Returns what is wrong if waiting may mend it, otherwise "".
@@ -85,10 +83,10 @@ def look(connection: Mapping[str, Any]) -> str:
             "Write it like kafka.example.edu:9093.",
         ) from None
     context = _context(connection)
-    wrong = []
+    silent, wrong = [], []
     for host, port, _ in hosts:
         try:
-            with socket.create_connection((host, port), LOOK_S) as line:
+            with socket.create_connection((host, port), _LOOK_S) as line:
                 if context is None:
                     _greet(line, host, connection)
                 else:
@@ -98,10 +96,12 @@ def look(connection: Mapping[str, Any]) -> str:
         except _Wrong as why_and_fix:
             wrong.append((f"Cannot connect to Kafka at {host}:{port}", *why_and_fix.args))
         except TimeoutError:
-            return f"It did not answer within {LOOK_S:g} s"
+            silent.append(f"It did not answer within {_LOOK_S:g} s")
         except OSError as error:
-            return f"{type(error).__name__}: {error}"  # nobody there: perhaps not yet
-    raise KitError(*wrong[0])
+            silent.append(f"{type(error).__name__}: {error}")  # nobody there: perhaps not yet
+    if not silent:
+        raise KitError(*wrong[0])
+    return silent[0]
 
 
 def _context(connection: Mapping[str, Any]) -> ssl.SSLContext | None:
@@ -125,7 +125,7 @@ def _context(connection: Mapping[str, Any]) -> ssl.SSLContext | None:
 
 
 def _tls(line: socket.socket, host: str, context: ssl.SSLContext) -> ssl.SSLSocket:
-    line.settimeout(WAIT_MS / 1000)
+    line.settimeout(_WAIT_S)
     try:
         return context.wrap_socket(line, server_hostname=host.rstrip("."))
     except ssl.SSLCertVerificationError as error:
@@ -225,14 +225,3 @@ def _ask(line: socket.socket, request: Any) -> Any:
     if len(body) < max(size, 1):
         raise ConnectionError("it hung up")
     return request.header.get_response_class().decode(io.BytesIO(body))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the client from printing a line for each attempt where nobody has set up logging."""
-    logger, nowhere = logging.getLogger("kafka"), logging.NullHandler()
-    logger.addHandler(nowhere)
-    try:
-        yield
-    finally:
-        logger.removeHandler(nowhere)

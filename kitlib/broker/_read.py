@@ -1,7 +1,7 @@
 """Reads the log of a topic from end to end, as an outsider: without a group, committing nothing.
 
-`handle.Kafka.read` makes a journal of the rows. It waits for a broker only so long: one that says
-nothing for half a minute ends it with kafka-python's own error.
+`handle.Kafka.read` makes a journal of the rows and words the errors. If the broker sends nothing
+for half a minute, reading ends with kafka-python's own timeout error.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PATIENCE_S = 30
 
 
 def stored(connection: dict[str, Any], topic: str) -> list[Row] | None:
-    """A "stored" row for each record that is on the log now, in log order; None without a topic.
+    """One "stored" row per record that is on the log now, in log order; None without the topic.
 
     Raises KafkaError, as kafka-python does.
     """
@@ -35,16 +35,16 @@ def stored(connection: dict[str, Any], topic: str) -> list[Row] | None:
         ends = consumer.end_offsets(assigned)
         origin_of = origins(consumer)
         rows: list[Row] = []
-        heard = time.monotonic()
+        answered = time.monotonic()
         while any(consumer.position(part) < end for part, end in ends.items()):
             for part, records in consumer.poll(timeout_ms=500).items():
-                heard = time.monotonic()
+                answered = time.monotonic()
                 for record in records:
                     if record.offset < ends[part]:
                         origin = origin_of.pop((topic, record.partition, record.offset), {})
                         rows.append(_row(record, origin))
-            if time.monotonic() - heard > _PATIENCE_S:
-                raise KafkaTimeoutError(f"no record of {topic!r} came for {_PATIENCE_S} s")
+            if time.monotonic() - answered > _PATIENCE_S:
+                raise KafkaTimeoutError(f"no record of {topic!r} arrived for {_PATIENCE_S} s")
     return sorted(rows, key=lambda row: (row.partition or 0, row.offset or 0))
 
 

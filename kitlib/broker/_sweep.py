@@ -1,7 +1,8 @@
-"""Clears away what brokers of earlier, violently ended processes may have left.
+"""Clears away what brokers of earlier processes left behind, if those were ended by force.
 
-A guard removes its broker and the data itself. Only where the guard could not (it was killed, the
-machine lost power) something stays: then this finds the run folder whose guard is gone.
+Normally a guard removes its broker and the data. If the guard itself was killed, or the machine
+lost power, a run folder stays whose guard is gone: this module finds it, ends its broker and
+removes it. A broker whose guard is alive is left alone.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ import psutil
 from kitlib.broker import _parts as parts
 
 _FILE = "run.json"
-# A run folder without a note of its processes may be one that is just being made.
+# A run folder without a note of its processes may be about to get one.
 _GRACE_S = 60
 
 
 def run_folder() -> Path:
-    """A name for the folder of one broker's data; its guard makes the folder, and removes it.
+    """A path for one broker's data; the guard makes the folder, and removes it.
 
     Raises KitError when the cache folder cannot be written.
     """
@@ -33,7 +34,7 @@ def run_folder() -> Path:
 
 
 def new_run_folder() -> Path:
-    """A folder that only its owner can open; this process makes it, and removes it in the end.
+    """Make a folder that only its owner can open; the caller removes it.
 
     Raises KitError when the cache folder cannot be written.
     """
@@ -52,10 +53,10 @@ def note(folder: Path, *pids: int) -> None:
 
 
 def _alive(folder: Path, pid: int, born: float) -> psutil.Process | None:
-    """The process, unless it is gone and its number belongs to another one by now."""
+    """The process; None if it is gone, even if another process has its number by now."""
     try:
         process = psutil.Process(pid)
-        # A clock that is set anew moves the time of birth; what was started for a folder names it.
+        # Setting the clock shifts the time of birth; but the command line names the folder.
         same = abs(process.create_time() - born) < 1 or folder.name in " ".join(process.cmdline())
         return process if same and process.status() != psutil.STATUS_ZOMBIE else None
     except psutil.Error:
@@ -72,7 +73,7 @@ def sweep() -> list[Path]:
             ]
         except (OSError, ValueError, TypeError):
             with contextlib.suppress(OSError):
-                # A folder from the future is as old: its clock was set back.
+                # abs: a folder from the future is old as well; the clock was set back.
                 if abs(time.time() - folder.stat().st_mtime) > _GRACE_S:
                     removed += _removed(folder)
             continue
@@ -87,7 +88,7 @@ def sweep() -> list[Path]:
 
 
 def _removed(folder: Path) -> list[Path]:
-    """Remove a run; returns it, or nothing if it is not ours to remove."""
+    """Remove a run folder; returns it in a list, or [] if it cannot be removed."""
     with contextlib.suppress(OSError):
         parts.remove(folder)
     return [] if folder.exists() else [folder]

@@ -1,7 +1,8 @@
 """`connect()`: the Kafka of this process.
 
-The one that `KIT_BOOTSTRAP_SERVERS` names, if it is set; otherwise an embedded broker, started at
-the first call and the same at every later one.
+If `KIT_BOOTSTRAP_SERVERS` is set, it is the cluster at that address, reached with the KIT_SECURITY_
+settings. Otherwise it is an embedded broker, started by the first call and returned by every later
+one. This module only reads settings: `_reach` finds out whether they work.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import os
 import threading
 from typing import Any
 
-from kitlib.broker.handle import Broker, Kafka
+from kitlib.broker.embedded import Broker
+from kitlib.broker.handle import Kafka
 from kitlib.errors import KitError
 
-# The environment's names, and kafka-python's.
+# {variable of the environment: argument of kafka-python}
 SECURITY = {
     "KIT_SECURITY_PROTOCOL": "security_protocol",
     "KIT_SECURITY_SASL_MECHANISM": "sasl_mechanism",
@@ -32,7 +34,10 @@ _lock = threading.Lock()
 
 
 def connect() -> Kafka:
-    """Return the Kafka of this process, started if need be. Raises KitError without one."""
+    """Return the Kafka of this process, starting it if necessary.
+
+    Raises KitError when it cannot be reached or started, or a setting is wrong.
+    """
     global _current
     servers = os.environ.get("KIT_BOOTSTRAP_SERVERS", "").strip()
     with _lock:
@@ -57,17 +62,15 @@ def external_connection(servers: str) -> dict[str, Any]:
         if name.startswith("KIT_SECURITY_"):
             if name not in SECURITY:
                 raise KitError(
-                    f"There is no setting {name}",
-                    "",
-                    f"The settings are {', '.join(SECURITY)}.",
+                    f"The setting {name} does not exist",
+                    fix=f"The settings are {', '.join(SECURITY)}.",
                 )
             connection[SECURITY[name]] = value
     protocol = connection.get("security_protocol", "PLAINTEXT")
     if protocol not in ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"):
         raise KitError(
             f"KIT_SECURITY_PROTOCOL is {protocol!r}",
-            "",
-            "It is one of PLAINTEXT, SSL, SASL_PLAINTEXT and SASL_SSL.",
+            fix="Set it to PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.",
         )
     asked, given = protocol.startswith("SASL"), [name for name in connection if "sasl" in name]
     if given and not asked:
@@ -79,14 +82,14 @@ def external_connection(servers: str) -> dict[str, Any]:
     if asked and (missing := [name for name in _SASL if not connection.get(name)]):
         raise KitError(
             f"{_name(missing[0])} is not set",
-            f"KIT_SECURITY_PROTOCOL is {protocol}: it takes a mechanism, a name and a password",
+            f"KIT_SECURITY_PROTOCOL is {protocol}, which needs a mechanism, a name and a password",
             f"Set {', '.join(map(_name, missing))}.",
         )
     if asked and connection["sasl_mechanism"] not in _MECHANISMS:
         raise KitError(
             f"KIT_SECURITY_SASL_MECHANISM is {connection['sasl_mechanism']!r}",
             "The kit logs in with a name and a password",
-            f"It is one of {', '.join(_MECHANISMS)}.",
+            f"Set it to {', '.join(_MECHANISMS[:-1])} or {_MECHANISMS[-1]}.",
         )
     return connection
 

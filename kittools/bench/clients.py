@@ -17,7 +17,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
-from kitlib.broker.handle import Broker
+from kitlib.broker import Broker
 from kitlib.errors import KitError
 from kittools.bench._alone import answer, ask
 from kittools.bench._table import Figure, Report

@@ -12,7 +12,7 @@ from typing import Any
 
 from kafka import KafkaProducer
 
-from kitlib.broker.handle import Broker
+from kitlib.broker import Broker
 from kitlib.errors import KitError
 from kitlib.faults import Faults
 from kittools.bench._table import Figure, Report

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import psutil
 
+from kitlib.broker import Broker
 from kitlib.broker import _parts as parts
 from kitlib.broker._node import _READY
-from kitlib.broker.handle import Broker
 from kitlib.errors import KitError
 from kitlib.process import Guarded
 from kittools.bench._table import Figure, Report

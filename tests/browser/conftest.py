@@ -42,7 +42,7 @@ def site(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     lessons, target, built = shared / "lessons", shared / "site", shared / "site-is-built"
     with FileLock(shared / "site.lock"):
         if not built.exists():
-            prepare.prepare(prepare.say)
+            prepare.prepare()
             results = [as_found(path, lessons) for path in course.find()]
             assert [result.line() for result in results if not result.passed] == []
             builder.keep_facts(lessons, results)

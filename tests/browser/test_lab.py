@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import kitlib as kit
+from kitlib.broker import Broker
 from kitlib.broker import _parts as parts
-from kitlib.broker.handle import Broker
 from kittools import course
 from kittools.bench import _lab
 

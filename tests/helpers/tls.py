@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from kafka.admin import ScramMechanism, UserScramCredentialUpsertion
 
-from kitlib.broker.handle import Broker
+from kitlib.broker import Broker
 
 HERE = (x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
 ELSEWHERE = (x509.DNSName("kafka.example.edu"),)

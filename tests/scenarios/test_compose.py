@@ -120,7 +120,7 @@ def test_the_addresses_in_the_comment_are_those_of_the_services() -> None:
 
 def test_kafka_accepts_the_environment(tmp_path: Path) -> None:
     """The image's wrapper writes the broker's configuration and formats the data directory."""
-    found = prepare.prepare(prepare.say)
+    found = prepare.prepare()
     command = [str(found.java), "-cp", found.class_path, "kafka.docker.KafkaDockerWrapper", "setup"]
     for option in ("default", "mounted", "final"):
         (tmp_path / option).mkdir()

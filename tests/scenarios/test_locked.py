@@ -91,7 +91,7 @@ def first_cells() -> list[str]:
 
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]:
-    prepare.prepare(prepare.say)
+    prepare.prepare()
     base = tmp_path_factory.mktemp("everything")
     folders = {name: base / name for name in ("cache", "temporary", "jupyter")}
     for folder in folders.values():

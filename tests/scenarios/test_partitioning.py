@@ -16,7 +16,7 @@ from kafka import KafkaProducer
 from kafka.partitioner import DefaultPartitioner, murmur2
 
 import kitlib as kit
-from kitlib.broker.handle import Broker
+from kitlib.broker import Broker
 
 # As Java prints them: signed, 32 bits.
 KAFKA_HASHES = {

@@ -33,7 +33,7 @@ TOPIC = "secured"
 
 @pytest.fixture(scope="module")
 def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
-    prepare.prepare(prepare.say)
+    prepare.prepare()
     with secured(tmp_path_factory.mktemp("tls")) as found:
         yield found
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from kafka import KafkaProducer
 
-from kitlib.broker.handle import Broker
+from kitlib.broker import Broker
 from kitlib.faults import Faults
 
 

@@ -25,9 +25,9 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer
 
 import kitlib as kit
+from kitlib.broker import Broker
 from kitlib.broker import _parts as parts
 from kitlib.broker._node import BrokerError
-from kitlib.broker.handle import Broker
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")

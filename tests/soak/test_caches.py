@@ -15,9 +15,9 @@ from clones import ROOT, clone, copy_cache, elsewhere, kit, plain
 from kafka import KafkaProducer
 from serving import serve, serve_jars
 
+from kitlib.broker import Broker
 from kitlib.broker import _parts as parts
 from kitlib.broker import _prepare as prepare
-from kitlib.broker.handle import Broker
 
 HARMS = ("flip", "truncate", "empty", "delete", "folder")
 KINDS = ("jar", "template", "start-up cache", "its SHA-256", "the template's SHA-256")

@@ -19,9 +19,9 @@ from clones import base_python, clone, elsewhere, kit, plain
 from serving import FAULTS, broken, serve_jars
 
 from kitlib._wait import wait_until
+from kitlib.broker import Broker
 from kitlib.broker import _parts as parts
 from kitlib.broker import _prepare as prepare
-from kitlib.broker.handle import Broker
 from kitlib.errors import KitError
 
 # Who meets which fault, those of the short form first: pip fetches the installer, uv the rest.
@@ -125,7 +125,7 @@ def test_jars_that_cannot_be_had_are_a_message_and_are_had_later(
         with broken(tmp_path / "maven", fault) as bad:
             monkeypatch.setenv("KIT_MAVEN_URL", bad)
             with pytest.raises(KitError) as caught:
-                prepare.prepare(prepare.say)
+                prepare.prepare()
             assert caught.value.what.startswith("The jar ")
             assert ("SHA-256" in caught.value.what) == (fault == "sends a web page")
             assert caught.value.why and "KIT_MAVEN_URL" in caught.value.fix
@@ -134,7 +134,7 @@ def test_jars_that_cannot_be_had_are_a_message_and_are_had_later(
                 lambda: not list((tmp_path / "cache" / "jars").iterdir()), "no jar is there", 120
             )
         monkeypatch.setenv("KIT_MAVEN_URL", url)
-        parts.fetch_jars(prepare.say)
+        parts.fetch_jars(prepare.print_step)
         assert parts.unsound_jars() == []
 
 

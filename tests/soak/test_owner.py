@@ -18,7 +18,7 @@ from jupyter_client.manager import KernelManager
 from labs import kernel, server
 from leavings import ROOT, Leavings
 
-from kitlib.broker.handle import Broker
+from kitlib.broker import Broker
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="setsid --ctty")
 

@@ -27,7 +27,7 @@ from kafka.record.memory_records import MemoryRecordsBuilder
 from peers import Echo, answer, dial, echo, frame, read, serving
 
 from kitlib._wait import wait_until
-from kitlib.broker.handle import Broker
+from kitlib.broker import Broker
 from kitlib.faults import Faults
 
 Times = Callable[[int, int], int]

@@ -18,10 +18,10 @@ from clones import base_python, clone, kit, plain
 from serving import serve_jars
 
 from kitlib._wait import wait_until
+from kitlib.broker import Broker
 from kitlib.broker import _parts as parts
 from kitlib.broker import _prepare as prepare
 from kitlib.broker import _sweep as sweep
-from kitlib.broker.handle import Broker
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 SIGNALS = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)

@@ -9,7 +9,7 @@ import pytest
 from kafka import KafkaProducer
 
 from kitlib import load_events
-from kitlib.broker.handle import Broker
+from kitlib.broker import Broker
 from kitlib.checks.exercise import Outcome, exercise, predict
 
 Record = tuple[bytes | None, bytes]

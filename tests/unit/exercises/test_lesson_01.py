@@ -8,7 +8,7 @@ import pytest
 from kafka import KafkaProducer
 
 from kitlib import EnrollmentEvent, Journal, load_events
-from kitlib.broker.handle import Broker
+from kitlib.broker import Broker
 from kitlib.checks.exercise import Outcome, exercise, predict
 from kitlib.workers import Workers
 

@@ -9,7 +9,7 @@ from kafka import KafkaProducer
 from kafka.partitioner import StickyPartitioner
 
 from kitlib import EnrollmentEvent, Journal, load_events, wait_until
-from kitlib.broker.handle import Broker
+from kitlib.broker import Broker
 from kitlib.checks.exercise import Outcome, exercise, predict
 
 Key = Callable[[EnrollmentEvent], bytes | None]

@@ -14,7 +14,7 @@ from kafka.structs import OffsetAndMetadata
 
 from kitlib import lag
 from kitlib._wait import wait_until
-from kitlib.broker.handle import Broker
+from kitlib.broker import Broker
 from kitlib.errors import KitError
 from kitlib.journal import Journal
 from kitlib.lag import LagMeter
@@ -152,9 +152,9 @@ def test_it_survives_a_bad_moment(kafka: Broker) -> None:
 
 
 def test_what_cannot_be_measured_says_why(kafka: Broker) -> None:
-    with pytest.raises(KitError, match="dict is none"):
+    with pytest.raises(KitError, match="Expected a Kafka handle, got dict"):
         LagMeter({}, "g")
-    with pytest.raises(KitError, match="journal is a list"):
+    with pytest.raises(KitError, match="Expected a journal, got list"):
         LagMeter(kafka, "g", [])  # type: ignore[arg-type]
-    with pytest.raises(KitError, match="no topic 'not-there'"):
+    with pytest.raises(KitError, match="The topic 'not-there' does not exist"):
         LagMeter(kafka, "g", topics=["not-there"]).start()

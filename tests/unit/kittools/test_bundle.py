@@ -19,7 +19,7 @@ PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="a bundle is made from a clone")
 def test_a_lesson_runs_from_a_bundle_without_a_network_and_without_caches(tmp_path: Path) -> None:
-    prepare.prepare(prepare.say)
+    prepare.prepare()
     archive = bundle.make(print, tmp_path)
     assert bundle.kind() in archive.name
     assert 100e6 < archive.stat().st_size < 400e6

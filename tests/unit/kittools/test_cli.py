@@ -20,9 +20,9 @@ from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 from labs import server
 
+from kitlib.broker import Broker
 from kitlib.broker import _parts as parts
 from kitlib.broker import _sweep as sweep
-from kitlib.broker.handle import Broker
 from kitlib.errors import KitError
 from kittools import course
 

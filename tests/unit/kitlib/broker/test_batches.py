@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from kafka import KafkaProducer
 
-from kitlib.broker.handle import Broker
+from kitlib.broker import Broker
 
 ORIGIN = ("producer_id", "producer_epoch", "sequence")
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from kafka import KafkaProducer
 
+from kitlib.broker import Broker, Kafka
 from kitlib.broker import connect as module
 from kitlib.broker.connect import connect
-from kitlib.broker.handle import Broker, Kafka
 from kitlib.errors import KitError
 
 PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
@@ -86,9 +86,9 @@ def test_a_password_is_asked_and_checked(monkeypatch: pytest.MonkeyPatch) -> Non
     ("settings", "says"),
     [
         ({}, "No Kafka answers at 127.0.0.1:1"),
-        ({"KIT_SECURITY_PROTOCOL": "TLS"}, "one of PLAINTEXT, SSL"),
+        ({"KIT_SECURITY_PROTOCOL": "TLS"}, "Set it to PLAINTEXT, SSL"),
         ({"KIT_SECURITY_SASL_MECHANISM": "PLAIN"}, "no password would be sent"),
-        ({"KIT_SECURITY_COLOUR": "red"}, "no setting KIT_SECURITY_COLOUR"),
+        ({"KIT_SECURITY_COLOUR": "red"}, "The setting KIT_SECURITY_COLOUR does not exist"),
     ],
 )
 def test_a_wrong_setting_meets_a_sentence(

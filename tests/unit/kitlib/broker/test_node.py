@@ -14,7 +14,7 @@ from kitlib.broker._node import Node
 
 def ready() -> None:
     """Fetch and make what a broker starts from."""
-    prepare.prepare(prepare.say)
+    prepare.prepare()
 
 
 def test_two_brokers_side_by_side_keep_their_own_records() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from serving import serve_jars
 
+from kitlib.broker import Broker
 from kitlib.broker import _parts as parts
-from kitlib.broker.handle import Broker
 
 
 def test_jars_are_fetched_and_a_damaged_one_is_found_and_fetched_again(

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from serving import serve_jars
 
+from kitlib.broker import Broker
 from kitlib.broker import _parts as parts
 from kitlib.broker import _prepare as prepare
-from kitlib.broker.handle import Broker
 from kitlib.errors import KitError
 
 
@@ -26,7 +26,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kafka: Broker) -> Pat
 
 
 def test_two_set_ups_at_once_and_then_a_damaged_cache(cache: Path) -> None:
-    code = "from kitlib.broker.prepare import prepare, say; prepare(say)"
+    code = "from kitlib.broker._prepare import prepare; prepare()"
     both = [
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
         for _ in range(2)
@@ -41,7 +41,7 @@ def test_two_set_ups_at_once_and_then_a_damaged_cache(cache: Path) -> None:
     data[len(data) // 2] ^= 0xFF
     found.aot.write_bytes(data)
     assert not prepare.sound_cache(found)
-    prepare.prepare(prepare.say)
+    prepare.prepare()
     assert prepare.sound_cache(found)
     made = ["broker.aot", "broker.aot.sha256", "template", "template.sha256"]
     assert sorted(path.name for path in found.aot.parent.iterdir()) == made
@@ -52,7 +52,7 @@ def test_two_set_ups_at_once_and_then_a_damaged_cache(cache: Path) -> None:
 def test_a_jar_that_is_damaged_under_a_ready_cache_is_mended(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepare.prepare(prepare.say)
+    prepare.prepare()
     sound = cache / "sound"
     shutil.copytree(cache / "jars", sound)
     victim = cache / "jars" / "re2j-1.8.jar"
@@ -72,7 +72,7 @@ def test_a_cache_folder_that_is_a_file_is_refused_with_a_way_out(
     blocked.write_text("not a folder")
     monkeypatch.setenv("KIT_CACHE_DIR", str(blocked / "cache"))
     with pytest.raises(KitError, match="KIT_CACHE_DIR"):
-        prepare.prepare(prepare.say)
+        prepare.prepare()
 
 
 def test_a_repository_that_sends_something_else_is_reported(
@@ -95,7 +95,7 @@ def test_a_repository_that_sends_something_else_is_reported(
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv("KIT_MAVEN_URL", f"http://127.0.0.1:{server.server_port}")
         monkeypatch.setenv("KIT_CACHE_DIR", str(tmp_path))
-        with pytest.raises(KitError, match="does not match its SHA-256, twice"):
-            prepare.prepare(prepare.say)
+        with pytest.raises(KitError, match="does not match its SHA-256, even when fetched again"):
+            prepare.prepare()
         server.shutdown()
     assert not list((tmp_path / "jars").glob("*.jar"))

@@ -10,7 +10,7 @@ from kafka import KafkaProducer
 from peers import serving
 
 from kitlib._wait import wait_until
-from kitlib.broker.handle import Broker
+from kitlib.broker import Broker
 from kitlib.faults import Faults
 
 

@@ -6,7 +6,7 @@ import pytest
 from kafka import KafkaProducer
 from kafka.errors import KafkaTimeoutError
 
-from kitlib.broker.handle import Broker
+from kitlib.broker import Broker
 from kitlib.faults import Faults
 
 

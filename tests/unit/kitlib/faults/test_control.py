@@ -14,7 +14,7 @@ import pytest
 from kafka import KafkaProducer
 
 from kitlib._wait import wait_until
-from kitlib.broker.handle import Broker, Kafka
+from kitlib.broker import Broker, Kafka
 from kitlib.errors import KitError
 from kitlib.faults import Faults
 from kitlib.journal import Journal

@@ -11,7 +11,7 @@ import pytest
 from kafka import KafkaProducer
 from peers import dial, frame, read
 
-from kitlib.broker.handle import Broker
+from kitlib.broker import Broker
 from kitlib.faults import Faults
 
 

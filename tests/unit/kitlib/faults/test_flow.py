@@ -15,7 +15,7 @@ from kafka import KafkaConsumer, KafkaProducer
 from peers import Echo, dial, echo, frame, read
 
 from kitlib._wait import wait_until
-from kitlib.broker.handle import Broker
+from kitlib.broker import Broker
 from kitlib.faults import Faults
 
 FRAMES = some.builds(

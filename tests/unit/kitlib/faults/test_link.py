@@ -11,7 +11,7 @@ import psutil
 from kafka import KafkaConsumer, KafkaProducer
 from peers import dial, frame
 
-from kitlib.broker.handle import Broker
+from kitlib.broker import Broker
 from kitlib.faults import Faults
 from kitlib.faults._link import Proxy, ProxyLink
 from kitlib.workers import Workers

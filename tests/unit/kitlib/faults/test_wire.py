@@ -15,7 +15,7 @@ from kafka.protocol.metadata import (
 from peers import answer, dial
 
 from kitlib._wait import wait_until
-from kitlib.broker.handle import Broker
+from kitlib.broker import Broker
 from kitlib.faults import Faults
 
 ASKED = [

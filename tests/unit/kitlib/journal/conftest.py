@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kitlib.broker.handle import Broker
+from kitlib.broker import Broker
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from kafka import KafkaProducer
 from kafka.errors import MessageSizeTooLargeError
 
-from kitlib.broker.handle import Broker
+from kitlib.broker import Broker
 from kitlib.journal import Journal
 
 Make = Callable[..., Any]

@@ -17,7 +17,7 @@ from kafka.errors import CommitFailedError, MessageSizeTooLargeError
 from kafka.structs import OffsetAndMetadata
 
 from kitlib._wait import wait_until
-from kitlib.broker.handle import Broker
+from kitlib.broker import Broker
 from kitlib.errors import KitError
 from kitlib.faults import Faults
 from kitlib.journal import FIELDS, KINDS, Journal, Row, parse, text

@@ -10,7 +10,7 @@ import pytest
 from kafka import KafkaProducer
 
 import kitlib as kit
-from kitlib.broker.handle import Broker
+from kitlib.broker import Broker
 
 
 def buttons(panel: Any) -> dict[str, ipywidgets.Button]:

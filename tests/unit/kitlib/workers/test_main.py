@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from kafka import KafkaConsumer
 
-from kitlib.broker.handle import Broker
+from kitlib.broker import Broker
 from kitlib.errors import KitError
 from kitlib.workers import Workers
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 import kitlib as kit
-from kitlib.broker.handle import Broker
+from kitlib.broker import Broker
 from kitlib.workers import _nursery
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux only")

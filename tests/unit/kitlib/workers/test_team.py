@@ -18,7 +18,7 @@ from kafka.errors import CommitFailedError
 from kafka.structs import OffsetAndMetadata
 
 from kitlib._wait import wait_until
-from kitlib.broker.handle import Broker
+from kitlib.broker import Broker
 from kitlib.errors import KitError
 from kitlib.journal import Journal
 from kitlib.workers import Workers, stop_all

@@ -1,4 +1,4 @@
-"""A broker ends with its owner, however the owner ends, and nothing of it stays but the log."""
+"""The embedded broker ends with its owner, however that ends; only its log stays."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ import sys
 import time
 from pathlib import Path
 
-import nbformat
 import psutil
 import pytest
 from jupyter_client.manager import KernelManager
 
+from kitlib.broker import Broker
+from kitlib.errors import KitError
+
 ROOT = Path(__file__).parents[4]
 OWNER = """
 import os, signal, sys, time
-from kitlib.broker.handle import Broker
+from kitlib.broker import Broker
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 broker = Broker().start()
 process = broker.node.process
@@ -104,21 +106,12 @@ def test_in_a_kernel_the_stop_button_leaves_it_and_a_restart_ends_it() -> None:
         kernel.shutdown_kernel(now=True)
 
 
-def test_an_error_of_the_kit_is_shown_without_a_trace(tmp_path: Path) -> None:
-    from kittools import course
-
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell("import kitlib as kit\nkit.connect()")]
-    )
-    path = tmp_path / "99_wrong.ipynb"
-    nbformat.write(notebook, path)
-    os.environ["KIT_SECURITY_COLOUR"] = "<b>red</b>"
-    os.environ["KIT_BOOTSTRAP_SERVERS"] = "127.0.0.1:1"
-    try:
-        result = course.execute(path, output=tmp_path / "out")
-    finally:
-        del os.environ["KIT_SECURITY_COLOUR"], os.environ["KIT_BOOTSTRAP_SERVERS"]
-    assert "There is no setting KIT_SECURITY_COLOUR" in result.problem
-    text = (tmp_path / "out" / path.name).read_text("utf-8")
-    assert "There is no setting KIT_SECURITY_COLOUR" in text
-    assert "external_connection" not in text
+def test_a_broker_that_was_killed_says_so_and_the_next_start_works() -> None:
+    with Broker() as broker:
+        broker.node.process.kill()
+        broker.node.process.wait(10)
+        with pytest.raises(KitError, match="ended by signal 9"):
+            broker.topics()
+        assert "ended" in repr(broker)
+        broker.start()
+        assert broker.topics() == []
