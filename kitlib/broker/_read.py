@@ -2,21 +2,26 @@
 
 `handle.Kafka.read` makes a journal of the rows and words the errors. If the broker sends nothing
 for half a minute, reading ends with kafka-python's own timeout error.
+
+Which producer wrote a record, and in which batch, Kafka keeps once per batch, and kafka-python's
+ConsumerRecord leaves it out. It is noted here while the consumer unpacks its batches.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 
-from kitlib.broker._batches import origins
 from kitlib.journal import Row, text
 
 _PATIENCE_S = 30
+_SEQUENCES = 2**31  # after the highest sequence number comes 0
+_CODECS = ("none", "gzip", "snappy", "lz4", "zstd")  # by their number in a batch's attributes
 
 
 def stored(connection: dict[str, Any], topic: str) -> list[Row] | None:
@@ -33,7 +38,7 @@ def stored(connection: dict[str, Any], topic: str) -> list[Row] | None:
         consumer.assign(assigned)
         consumer.seek_to_beginning(*assigned)
         ends = consumer.end_offsets(assigned)
-        origin_of = origins(consumer)
+        origin_of = _origins(consumer)
         rows: list[Row] = []
         answered = time.monotonic()
         while any(consumer.position(part) < end for part, end in ends.items()):
@@ -63,3 +68,48 @@ def _row(record: Any, origin: dict[str, int]) -> Row:
         value=text(record.value),
         detail=detail or None,
     )
+
+
+class _Opened:
+    """A fetched piece of a log that remembers which of its batches is being read."""
+
+    def __init__(self, records: Any) -> None:
+        self._records = records
+        self.batch: Any = None
+
+    def next_batch(self) -> Any:
+        self.batch = self._records.next_batch()
+        return self.batch
+
+
+def _origins(consumer: Any) -> dict[tuple[str, int, int], dict[str, Any]]:
+    """The origin of each record that this consumer reads from now on; filled while it polls.
+
+    {(topic, partition, offset): origin}. An origin has "producer_id", "producer_epoch" and
+    "sequence" as they are on the log (-1 for a producer that was not idempotent); "batch", the
+    offset at which the batch begins; "batch_bytes", its size on the log; and "compression", its
+    codec or "none". Source: Kafka documentation, "Message Format", Record Batch.
+    """
+    origin_of: dict[tuple[str, int, int], dict[str, Any]] = {}
+
+    class PartitionRecords(consumer._fetcher.PartitionRecords):
+        def _unpack_records(self, tp: Any, records: Any, *how: Any) -> Iterator[Any]:
+            opened = _Opened(records)
+            for record in super()._unpack_records(tp, opened, *how):
+                batch = opened.batch
+                if batch.magic >= 2:  # older formats do not name the producer
+                    sequence = batch.base_sequence
+                    if sequence >= 0:
+                        sequence = (sequence + record.offset - batch.base_offset) % _SEQUENCES
+                    origin_of[(record.topic, record.partition, record.offset)] = {
+                        "producer_id": batch.producer_id,
+                        "producer_epoch": batch.producer_epoch,
+                        "sequence": sequence,
+                        "batch": batch.base_offset,
+                        "batch_bytes": batch.size_in_bytes,
+                        "compression": _CODECS[batch.compression_type],
+                    }
+                yield record
+
+    consumer._fetcher.PartitionRecords = PartitionRecords
+    return origin_of

@@ -326,7 +326,8 @@ team = kit.Workers(kafka, wrong, journal=journal).start("ana")
 kit.wait_until(lambda: journal.rows("failed"), "ana has failed")
 print(team, vars(team), [row for row in journal], journal.to_frame().to_dict())
 others = kit.Workers(kafka, idle, journal=journal, settings=kafka.connection).start("ben")
-print([(one.cmdline()) for one in psutil.Process().children(recursive=True)])
+children = psutil.Process().children(recursive=True)
+print([child.as_dict(["cmdline"]) for child in children])  # also where one has just ended
 others.stop()
 journal.save("journal.jsonl")
 team""",

@@ -285,7 +285,7 @@ def test_nothing_in_the_environment_or_the_folder_changes_a_lesson(
     }
     # A JVM that is told this ends at once.
     told = subprocess.run(
-        [str(parts.java()), "-version"], env={"JAVA_TOOL_OPTIONS": bad}, capture_output=True
+        [str(parts.parts().java), "-version"], env={"JAVA_TOOL_OPTIONS": bad}, capture_output=True
     )
     assert told.returncode != 0
     ran = subprocess.run(

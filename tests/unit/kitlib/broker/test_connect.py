@@ -49,6 +49,11 @@ def test_the_contract(kind: str, kafka: Broker, monkeypatch: pytest.MonkeyPatch)
     assert works(found)
 
 
+def test_one_of_two_addresses_is_enough(kafka: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KIT_BOOTSTRAP_SERVERS", f"127.0.0.1:1,{kafka.bootstrap_servers}")
+    assert works(connect())
+
+
 def test_a_broker_that_has_ended_is_replaced() -> None:
     first = connect()
     assert isinstance(first, Broker)
