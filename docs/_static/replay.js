@@ -1,5 +1,6 @@
-// Plays the recordings of a page. kittools/site/build.py puts the component of the live views, timeline.js,
-// before this text, so `component` is known here. A page has no kernel: the model is the recording.
+// Plays the recordings of a page. kittools/site/build.py puts timeline.js, the component of the live
+// views, before this text, so `component` is known here. A page has no kernel: its model is the
+// recording, which holds all traits that do not change.
 
 function modelOf(traits) {
   return { get: (name) => traits[name], on() {}, off() {}, send() {} };
@@ -14,8 +15,8 @@ function mount(place) {
   if (place.dataset.start === "auto") begin(place);
 }
 
-// On the start page the recording begins by itself, slowly enough to read; not for who wants less
-// motion, and not where it is out of sight.
+// On the start page the recording begins by itself, slowly enough to read: once it is in sight, and
+// unless the reader's system asks for less motion.
 function begin(place) {
   if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
   const speed = place.querySelector("select"), start = place.querySelector("[aria-label='play']");

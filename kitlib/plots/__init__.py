@@ -1,7 +1,7 @@
-"""Pictures of a journal: pure functions that take a journal and an `ax` and return the `ax`.
+"""Pictures of a journal: functions that take a journal and a matplotlib Axes and return the Axes.
 
-In all of them colour means the partition, and nothing else. They take a `Journal` or its DataFrame
-(`to_frame`), change neither, and ask no broker. `describe(ax)` says in words what a picture shows.
+In all of them colour means the partition and nothing else. They take a `Journal` or its DataFrame
+(`to_frame`), change neither and ask no broker. `describe(ax)` puts a picture into words.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Takes out of a journal, or its DataFrame, what a plot needs. It draws nothing."""
+"""Takes from a journal, or from its DataFrame, what a plot needs. It draws nothing.
+
+Plots of a million records have to be quick, so they are given arrays of numbers and not rows.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from kitlib.journal.naming import listed
 
 
 def rows(journal: Journal | pd.DataFrame, kinds: Sequence[str] = KINDS) -> list[Row]:
-    """The rows of these kinds, in the order of their times."""
+    """The rows of these kinds, in the order of their times. Raises KitError for no journal."""
     _check(journal)
     if isinstance(journal, pd.DataFrame):
         journal = Journal.from_frame(journal[journal["kind"].isin(kinds)])
@@ -26,22 +29,22 @@ def rows(journal: Journal | pd.DataFrame, kinds: Sequence[str] = KINDS) -> list[
 
 def _of_kinds(rows: list[Row], kinds: Sequence[str]) -> list[Row]:
     wanted, present = frozenset(kinds), set(map(attrgetter("kind"), rows))
-    if present <= wanted:  # as often: a million need not be copied
+    if present <= wanted:  # often so, and then a million rows need no copy
         return rows
     if present.isdisjoint(wanted):
         return []
     return list(compress(rows, map(wanted.__contains__, map(attrgetter("kind"), rows))))
 
 
-def only_group(found: list[Row], kinds: Sequence[str], group: str | None) -> str | None:
-    """The group that a plot is about. Raises KitError if nobody chose one of several."""
-    return _one_of(sorted({row.group or "" for row in found if row.kind in kinds}), group)
+def only_group(rows: list[Row], kinds: Sequence[str], group: str | None) -> str | None:
+    """The group that a plot is about. Raises KitError if there are several and none was chosen."""
+    return _one_of(sorted({row.group or "" for row in rows if row.kind in kinds}), group)
 
 
 def _one_of(groups: list[str], group: str | None) -> str | None:
     if group is None and len(groups) > 1:
         raise KitError(
-            what=f"This journal tells of the groups {listed(groups)}, and a plot shows one.",
+            what=f"This journal is about the groups {listed(groups)}, and a plot shows only one.",
             fix=f'Choose it with group="{groups[-1]}".',
         )
     return group if group is not None else groups[0] if groups else None
@@ -49,11 +52,11 @@ def _one_of(groups: list[str], group: str | None) -> str | None:
 
 @dataclass(frozen=True)
 class Records:
-    """Records that are on the log, were acknowledged or were consumed; each place counts once.
+    """Records that are stored, were acknowledged or were consumed (`kind`); each place counts once.
 
-    lanes: topic and partition of each lane, also of those without records. lane (its number),
-    offset (-1 if unknown) and time are arrays with one element a record; time is empty if only
-    records with an offset were asked for.
+    lanes: topic and partition of each lane, also of those without records. lane (its index in
+    lanes), offset (-1 if unknown) and time are arrays with one element per record; time is empty if
+    only records with an offset were asked for.
     """
 
     kind: str
@@ -68,9 +71,9 @@ class Records:
 
 
 def records(journal: Journal | pd.DataFrame, topic: str | None, placed: bool) -> Records:
-    """What is stored, otherwise acknowledged, or consumed.
+    """The stored records, or if there are none those acknowledged, or else those consumed.
 
-    placed: only what has an offset, without the times, which take as long to read as the offsets.
+    placed: only records with an offset, and no times, which take as long to read as the offsets.
     """
     table = _Table(journal)
     (kind_of, kinds), (topic_of, topics) = table.names("kind"), table.names("topic")
@@ -86,13 +89,13 @@ def records(journal: Journal | pd.DataFrame, topic: str | None, placed: bool) ->
             break
     lanes: list[tuple[str, int]] = []
     lane = np.zeros(len(partition), np.int64)
-    for one in sorted(np.flatnonzero(np.bincount(topic_of[chosen])), key=lambda n: topics[n]):
-        here = known & (topic_of == one)
+    for number in sorted(np.flatnonzero(np.bincount(topic_of[chosen])), key=lambda n: topics[n]):
+        here = known & (topic_of == number)
         lane[here] = len(lanes) + partition[here]
-        lanes += [(topics[one], n) for n in range(partition[here].max() + 1)]
+        lanes += [(topics[number], n) for n in range(partition[here].max() + 1)]
     lane, offset = lane[chosen], offset[chosen]
     place = np.where(offset >= 0, lane * 2**44 + offset, -1 - np.arange(len(offset)))
-    once: Any = slice(None)  # as `Kafka.read` gives them
+    once: Any = slice(None)  # `read` of a broker gives each place once, in order
     if not (np.diff(place) > 0).all():
         once = ~pd.Series(place).duplicated().to_numpy()
     time = np.zeros(0) if placed else table.times()[chosen][once]
@@ -102,9 +105,9 @@ def records(journal: Journal | pd.DataFrame, topic: str | None, placed: bool) ->
 def lags(
     journal: Journal | pd.DataFrame, group: str | None
 ) -> tuple[str | None, dict[tuple[str, int], tuple[np.ndarray, np.ndarray]]]:
-    """The group, and the times and lags of each topic and partition that has some, in order.
+    """The group, and the times and lags of each topic and partition that has any, in order of time.
 
-    Raises KitError if nobody chose one of several groups.
+    Raises KitError if there are several groups and none was chosen.
     """
     table = _Table(journal, "lag")
     (group_of, groups), (topic_of, topics) = table.names("group"), table.names("topic")
@@ -116,16 +119,16 @@ def lags(
     if (np.diff(time[chosen]) < 0).any():
         chosen = chosen[np.argsort(time[chosen], kind="stable")]
     place = (topic_of % len(topics) * 2**32 + np.maximum(table.numbers("partition"), 0))[chosen]
-    found = {}
-    for one in pd.unique(place):
-        here = chosen[place == one]
-        lane = (topics[one >> 32], int(one & 2**32 - 1))
-        found[lane] = time[here], lag[here].astype(np.int64)
-    return group, found
+    lines = {}
+    for number in pd.unique(place):
+        here = chosen[place == number]
+        lane = (topics[number >> 32], int(number & 2**32 - 1))
+        lines[lane] = time[here], lag[here].astype(np.int64)
+    return group, lines
 
 
 class _Table:
-    """The fields of all rows (of a kind) as arrays. Raises KitError for what is no journal."""
+    """The fields of all rows, or of those of a kind, as arrays. Raises KitError for no journal."""
 
     def __init__(self, journal: Journal | pd.DataFrame, kind: str | None = None) -> None:
         _check(journal)
@@ -142,27 +145,27 @@ class _Table:
         return list(map(attrgetter(name), self.rows))
 
     def names(self, name: str) -> tuple[np.ndarray, list[str]]:
-        """The number of each row's text, -1 for none, and the texts."""
+        """For each row the index of its text in the list of texts, -1 for none; and that list."""
         if self.frame is not None:
-            codes, found = pd.factorize(self.frame[name])
-            return codes, list(map(str, found))
+            codes, uniques = pd.factorize(self.frame[name])
+            return codes, list(map(str, uniques))
         field = attrgetter(name)
         known = list(dict.fromkeys(map(field, self.rows)))
-        texts = [one for one in known if one is not None]
-        if len(known) == 1:  # as most often
+        texts = [text for text in known if text is not None]
+        if len(known) == 1:  # mostly so
             return np.full(len(self.rows), len(texts) - 1), texts
         number = {None: -1, **dict(zip(texts, range(len(texts)), strict=True))}
         values = map(number.__getitem__, map(field, self.rows))
         return np.fromiter(values, np.int64, len(self.rows)), texts
 
     def numbers(self, name: str) -> np.ndarray:
-        """Whole numbers, -1 for none."""
+        """A field of whole numbers, -1 for none."""
         if self.frame is not None:
             return self.frame[name].astype("Int64").to_numpy(np.int64, na_value=-1)
         try:
             return np.fromiter(map(attrgetter(name), self.rows), np.int64, len(self.rows))
         except TypeError:  # None
-            numbers = np.array(self._values(name), float)  # for which None is no number
+            numbers = np.array(self._values(name), float)  # which makes nan of None
             return np.where(np.isnan(numbers), -1, numbers).astype(np.int64)
 
     def times(self) -> np.ndarray:
@@ -172,17 +175,16 @@ class _Table:
         return np.fromiter(map(attrgetter("time"), self.rows), float, len(self.rows))
 
     def lags(self) -> np.ndarray:
-        """The lags in the details, nan for none."""
+        """The lag in the detail of each row, nan for none."""
         details = self._values("detail")
         try:
             return np.fromiter(map(itemgetter("lag"), details), float, len(details))
         except (KeyError, TypeError):  # a row without a detail, or with another one
-            lags = [one.get("lag") if isinstance(one, dict) else None for one in details]
-            return np.array(lags, float)
+            return np.array([d.get("lag") if isinstance(d, dict) else None for d in details], float)
 
 
 def _check(journal: object) -> None:
-    why = f"It was given something of the type {type(journal).__name__}."
+    why = f"It was given an object of type {type(journal).__name__}."
     if isinstance(journal, pd.DataFrame):
         missing = [name for name in FIELDS if name not in journal.columns]
         why = f"This DataFrame has no column {missing[0]!r}." if missing else ""

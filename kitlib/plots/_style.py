@@ -1,7 +1,7 @@
-"""How all pictures look: one palette, one set of sizes, direct labels, and the words for each.
+"""How all pictures look: their style, their axes, direct labels, and the words for each.
 
 Nothing here is set for the whole of matplotlib: a picture leaves the settings of the notebook as
-they were. This module reads no journal.
+they were. This module reads no journal. Colours and shapes, which the views share, are in `_look`.
 """
 
 from __future__ import annotations
@@ -24,13 +24,9 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from matplotlib.transforms import Transform
 from numpy.typing import ArrayLike
 
+from kitlib._look import colour
 from kitlib.errors import KitError
 
-# Any two differ by 17 or more (CIE 1976) to the usual and to each of three colour-blind eyes.
-PALETTE = (
-    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#322768", "#631303",
-    "#9938FA", "#A34F3E", "#FB60FB", "#682747", "#BCA94E", "#B30505",
-)  # fmt: skip
 INK, QUIET, BAND, PAPER = "#222222", "#666666", "#EFEFEC", "#FDFDFC"
 STYLE: Any = {
     "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 10,
@@ -38,45 +34,41 @@ STYLE: Any = {
     "text.parse_math": False,  # a key may hold a dollar sign
 }  # fmt: skip
 P = ParamSpec("P")
-_said: WeakKeyDictionary[Axes, str] = WeakKeyDictionary()
+_words: WeakKeyDictionary[Axes, str] = WeakKeyDictionary()
 
 
 def styled(draw: Callable[P, Axes]) -> Callable[P, Axes]:
-    """Let a function draw in the style of the kit, which ends with it."""
+    """Let a function draw in the kit's style, and restore the notebook's own afterwards."""
 
     @functools.wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> Axes:
-        # A notebook's backend is chosen with the first figure, and switches "interactive" on: were
-        # that inside the context, its end would switch it off, and later pictures would not show.
+    def draw_styled(*args: P.args, **kwargs: P.kwargs) -> Axes:
+        # A notebook's backend is chosen with the first figure and switches "interactive" on. Inside
+        # the context this would be undone at its end, and later pictures would not show.
         plt.install_repl_displayhook()
         with plt.rc_context(STYLE):
             return draw(*args, **kwargs)
 
-    return drawn
+    return draw_styled
 
 
 def describe(ax: Axes) -> str:
-    """What a picture of the kit shows, in a sentence or two; for those who cannot see it.
+    """What a picture of the kit shows, in a sentence or two, for those who cannot see it.
 
-    Raises KitError if the kit did not draw this one.
+    ax: the matplotlib Axes that a plot function returned. Raises KitError for any other Axes.
     """
-    if ax not in _said:
+    if ax not in _words:
         raise KitError(
-            what="There are no words for this picture.",
-            why="It was not drawn by one of the plot functions of the kit.",
+            what="The kit has no words for this picture.",
+            why="It was not drawn by one of the kit's plot functions.",
             fix="Write ax = kit.plot_order(journal) and then kit.describe(ax).",
         )
-    return _said[ax]
+    return _words[ax]
 
 
-def say(ax: Axes, sentence: str) -> Axes:
-    _said[ax] = sentence
+def described(ax: Axes, words: str) -> Axes:
+    """Keep the words that `describe` returns for these axes; returns the axes."""
+    _words[ax] = words
     return ax
-
-
-def colour(partition: int) -> str:
-    """The colour of a partition; from the thirteenth on they come again, and labels tell."""
-    return PALETTE[partition % len(PALETTE)]
 
 
 def tint(partition: int) -> str:
@@ -105,8 +97,8 @@ def canvas(ax: Axes | None, height: float) -> Axes:
 
 
 def title(ax: Axes, text: str, levels: int = 0) -> None:
-    """A title on the left, above so many lines of marks."""
-    # Not wrap=True, for which matplotlib reads dollar signs as formulas.
+    """A title on the left, above so many levels of texts."""
+    # Not with wrap=True, which would make matplotlib read dollar signs as formulas.
     lines = "\n".join(
         textwrap.fill(line, max(int(room(ax)[0] / 5.4), 20)) for line in text.split("\n")
     )
@@ -117,31 +109,31 @@ def note(
     ax: Axes, text: str, xy: tuple[float, float], shift: tuple[float, float],
     within: Transform | str = "data", **how: Any,
 ) -> None:  # fmt: skip
-    """A text beside a place, so many points from it."""
+    """A text beside the point `xy`, shifted by so many typographic points."""
     how = {"fontsize": 9, "va": "center", "zorder": 5, "color": INK, **how}
     ax.annotate(text, xy, shift, within, "offset points", annotation_clip=False, **how)
 
 
 class _Dense(Line2D):
-    """A line that draws only what can be seen of its points, however many there are.
+    """A line that draws only those of its points that can be seen, however many it has.
 
-    Of neighbouring points in the same column of pixels those are drawn that are first, last, lowest
-    and highest: the line through them fills the same pixels, but for a softer edge (M4, Jugel et
-    al., VLDB 2014). It holds all points, and chooses anew when it is drawn larger, or in part.
+    Of the points that share a column of pixels it draws the first, the last, the lowest and the
+    highest: the line through these fills the same pixels, apart from a softer edge (M4, Jugel et
+    al., VLDB 2014). It keeps all points and chooses again when it is drawn larger or in part.
     """
 
     @allow_rasterization
     def draw(self, renderer: Any) -> None:
         x, y = np.asarray(self.get_xdata(), float), np.asarray(self.get_ydata(), float)
         keep = visible(self.get_transform().transform(np.column_stack([x, y]))[:, 0], y)
-        drawn = copy.copy(self)
-        drawn.stale_callback = None  # nothing has changed
-        drawn.set_data(x[keep], y[keep])
-        Line2D.draw(drawn, renderer)
+        thinned = copy.copy(self)
+        thinned.stale_callback = None  # nothing has changed
+        thinned.set_data(x[keep], y[keep])
+        Line2D.draw(thinned, renderer)
 
 
 def visible(pixels: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The numbers of the points that are first, last, lowest or highest in their pixel column."""
+    """The indices of the points that are first, last, lowest or highest in their pixel column."""
     if not len(y):
         return np.arange(0)
     changes = np.flatnonzero(np.diff(np.floor(pixels))) + 1
@@ -156,7 +148,7 @@ def visible(pixels: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def dense(ax: Axes, x: np.ndarray, y: np.ndarray, **how: Any) -> None:
-    """Dots, and with ls="-" a line through them, of which there may be very many."""
+    """Dots, perhaps a million, and with ls="-" a line through them."""
     ax.add_line(_Dense(x, y, marker="o", rasterized=True, **how))
     ax.autoscale_view()
 
@@ -167,20 +159,20 @@ def lanes(ax: Axes, labels: Sequence[str]) -> None:
     ax.set_yticks(range(len(labels)), labels, parse_math=False)
 
 
-def partition_labels(found: Sequence[tuple[str, int]]) -> list[str]:
-    """What to call each topic and partition; the topic is named only if there are several."""
-    one = len({topic for topic, _ in found}) == 1
-    return [f"partition {n}" if one else f"{plain(topic)} {n}" for topic, n in found]
+def partition_labels(partitions: Sequence[tuple[str, int]]) -> list[str]:
+    """What to call each topic and partition; topics are named only if they differ."""
+    same = len({topic for topic, _ in partitions}) == 1
+    return [f"partition {n}" if same else f"{plain(topic)} {n}" for topic, n in partitions]
 
 
 def empty(ax: Axes, sentence: str) -> Axes:
-    """A plot of nothing, that says so."""
+    """A picture without data: the sentence in its place."""
     ax.set_xticks([])
     ax.set_yticks([])
     ax.spines["bottom"].set_visible(False)
     words = textwrap.fill(sentence, 70)
     ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", color=INK)
-    return say(ax, sentence)
+    return described(ax, sentence)
 
 
 def whole_numbers(ax: Axes, label: str) -> None:
@@ -190,7 +182,7 @@ def whole_numbers(ax: Axes, label: str) -> None:
 
 
 class Clock:
-    """Makes the x axis one of time and turns times into its numbers, in a unit that fits."""
+    """Makes the x axis one of time, in a unit that fits, and converts times to its numbers."""
 
     def __init__(self, ax: Axes, times: Sequence[float] | np.ndarray) -> None:
         self.start, self.end = float(np.min(times)), float(np.max(times))
@@ -223,11 +215,14 @@ def width(text: str) -> float:
     return 5.6 * len(text)
 
 
-def marks(ax: Axes, clock: Clock, found: Sequence[tuple[float, str]]) -> tuple[str, int]:
-    """A vertical line at each time, its text above the axes. Returns the words, and the levels."""
+def lines(ax: Axes, clock: Clock, labelled: Sequence[tuple[float, str]]) -> tuple[str, int]:
+    """A vertical line at each time, its text above the axes.
+
+    Returns a sentence for each line, and how many levels the texts take.
+    """
     ends: list[float] = []  # where the last text on each level ends, in points
     words = ""
-    for time, text in sorted(found):
+    for time, text in sorted(labelled):
         if clock.start <= time <= clock.end:
             x = float(clock(time))
             words += f" {text[0].upper()}{text[1:]} at {x:.1f} {clock.unit}."
@@ -240,8 +235,8 @@ def marks(ax: Axes, clock: Clock, found: Sequence[tuple[float, str]]) -> tuple[s
 
 
 def spread(values: Sequence[float], gap: float) -> np.ndarray:
-    """The values, moved up as little as needed so that they are `gap` apart."""
+    """The values, moved up as little as needed so that they are at least `gap` apart."""
     moved, last = np.asarray(values, float).copy(), -np.inf
-    for one in np.argsort(values, kind="stable"):
-        last = moved[one] = max(moved[one], last + gap)
+    for index in np.argsort(values, kind="stable"):
+        last = moved[index] = max(moved[index], last + gap)
     return moved

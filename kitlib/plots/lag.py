@@ -1,6 +1,7 @@
 """How far each partition of a group is behind, over time, and when the group was rebalanced.
 
-Drawn from "lag" rows, which somebody measured; the lines join the measurements.
+It is drawn from "lag" rows, such as `kit.LagMeter` measures; the lines join the measurements, and
+nothing between two of them is known.
 """
 
 from __future__ import annotations
@@ -10,22 +11,30 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
+from kitlib._look import colour
 from kitlib.journal import Journal
 from kitlib.journal.naming import listed
 from kitlib.plots import _read, _style
-from kitlib.plots._style import BAND, QUIET, colour, plain, styled
-from kitlib.plots.ownership import departures, moments
+from kitlib.plots._style import BAND, QUIET, plain, styled
+from kitlib.plots.ownership import life_lines, moments
 
-_SEPARATE = 300  # beyond so many measurements of a partition their dots would make one thick line
+_SEPARATE = 300  # with more measurements of a partition, their dots would merge to a thick line
 
 
 @styled
 def plot_lag(
     journal: Journal | pd.DataFrame, ax: Axes | None = None, group: str | None = None
 ) -> Axes:
-    """Draw the lag of each partition over time, in records, with the group's rebalances.
+    """Draw the lag of each partition of a group over time, and when the group was rebalanced.
 
-    group: needed if lag was measured for several. Raises KitError if it is missing then.
+    Along x: milliseconds, seconds, minutes or hours since the first measurement, whichever fits.
+    Along y: records behind (end offset minus committed offset). Each line is labelled with its last
+    value. Vertical lines mark rebalances, and when a member was closed or killed.
+
+    journal: a Journal, or its DataFrame as `journal.to_frame()` gives it. ax: the matplotlib Axes
+    to draw on; None makes a new figure. group: whose lag; needed if the journal has that of several
+    groups. Returns the Axes. Raises KitError if the group is missing then, and for anything that is
+    no journal.
     """
     group, lines = _read.lags(journal, group)
     ax = _style.canvas(ax, 3.8)
@@ -42,28 +51,27 @@ def plot_lag(
     ax.set_axisbelow(True)
     ax.set_ylabel("records behind", fontsize=9, color=QUIET)
     lanes = sorted(lines)
-    names = _style.partition_labels(lanes)
+    labels = _style.partition_labels(lanes)
     gap = ax.get_ylim()[1] * 13 / _style.room(ax)[1]
     heights = _style.spread([lines[lane][1][-1] for lane in lanes], gap)
     story = []
-    for lane, name, height in zip(lanes, names, heights, strict=True):
+    for lane, label, height in zip(lanes, labels, heights, strict=True):
         times, lags = lines[lane]
         size = 3 if len(times) <= _SEPARATE else 0
         _style.dense(ax, clock(times), lags, ls="-", color=colour(lane[1]), lw=2, ms=size,
-                     label=name)  # fmt: skip
-        ax.annotate(f"{name}: {lags[-1]:,}", (float(clock(times[-1])), lags[-1]), (1.03, height),
+                     label=label)  # fmt: skip
+        ax.annotate(f"{label}: {lags[-1]:,}", (float(clock(times[-1])), lags[-1]), (1.03, height),
             textcoords=ax.get_yaxis_transform(), va="center", fontsize=9, annotation_clip=False,
             arrowprops={"arrowstyle": "-", "color": colour(lane[1]), "relpos": (0, 0.5),
                         "shrinkA": 1, "shrinkB": 2})  # fmt: skip
-        story.append(f"{name} goes from {lags[0]:,} to {lags[-1]:,} (at most {peaks[lane]:,})")
+        story.append(f"{label} goes from {lags[0]:,} to {lags[-1]:,} (at most {peaks[lane]:,})")
     changes = [r for r in rows if r.kind in ("assigned", "revoked") and (r.group or "") == group]
-    joint = moments([row.time for row in changes], max(0.5, clock.span_s / 50))
-    gone = departures(rows, {row.actor for row in changes}, ("closed", "killed"))
-    marked, levels = _style.marks(ax, clock, [(time, "rebalance") for time in joint] + gone)
+    rebalances = moments([row.time for row in changes], max(0.5, clock.span_s / 50))
+    ends = life_lines(rows, {row.actor for row in changes}, ("closed", "killed"))
+    events, levels = _style.lines(ax, clock, [(time, "rebalance") for time in rebalances] + ends)
     headline = f"Lag of group {plain(group)}"
     highest = max(lanes, key=lambda lane: peaks[lane])
-    where = f"at most {peaks[highest]:,}, in {names[lanes.index(highest)]}"
+    where = f"at most {peaks[highest]:,}, in {labels[lanes.index(highest)]}"
     _style.title(ax, f"{headline}: {where}", levels)
-    return _style.say(
-        ax, f"{headline} over {clock.span_s:.1f} s, in records: {listed(story, 16)}.{marked}"
-    )
+    words = f"{headline} over {clock.span_s:.1f} s, in records: {listed(story, 16)}.{events}"
+    return _style.described(ax, words)

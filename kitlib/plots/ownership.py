@@ -1,11 +1,13 @@
 """Who owned which partition, and when nobody did: a Gantt chart of a consumer group.
 
-A bar begins with an "assigned" row and ends with "revoked", or when its owner closed or was killed.
-A killed member says nothing, so its bar ends when it was killed: from then on nobody reads.
+A bar begins with an "assigned" row. It ends with a "revoked" row, or when its owner was closed or
+killed. A killed member reports nothing more, so its bar ends at the kill: from then on its
+partition has no reader. The plot judges nothing.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -13,149 +15,193 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from kitlib._look import CUTS, SHAPES, colour
 from kitlib.journal import Journal, Row
 from kitlib.journal.naming import listed
 from kitlib.plots import _read, _style
-from kitlib.plots._style import BAND, INK, PAPER, colour, note, plain, styled, tint
+from kitlib.plots._style import BAND, INK, PAPER, note, plain, styled, tint
 
-_TURNS = ("closed", "killed", "paused", "resumed")
+_LANE = 0.72  # the height of a lane, where 1 is the distance to the next one
+_FILL = {"closed": PAPER, "killed": INK}  # of the mark at the end of a bar
+_REPORT_S = 2  # a client and its process both report an end, at most so long after one another
 
 
 @dataclass
 class Bar:
     """A time in which a member owned a partition; ending is the kind of the row that ended it."""
 
-    lane: tuple[str, int]
+    place: tuple[str, int]  # topic and partition
     actor: str
     member: str | None
     start: float
     end: float
     ending: str = ""
-    level: int = 0  # above 0 if the partition had an owner already
+    level: int = 0  # how many owners the partition had already: above 0, two owned it at once
+
+
+@dataclass
+class Lane:
+    """All bars of one partition, by their start, and the times between them without an owner."""
+
+    label: str
+    bars: list[Bar]
+    gaps: list[tuple[float, float]]
+
+    @property
+    def levels(self) -> int:
+        """How many owners the partition had at once, at most."""
+        return 1 + max((bar.level for bar in self.bars), default=0)
 
 
 @styled
 def plot_ownership(
     journal: Journal | pd.DataFrame, ax: Axes | None = None, group: str | None = None
 ) -> Axes:
-    """Draw a lane for each partition, with a bar, and a name, for each time somebody owned it.
+    """Draw who owned which partition: a lane for each partition, a bar for each time of ownership.
 
-    Dashes, with their length in seconds, are times without an owner. group: needed if there are
-    several. Raises KitError if it is missing then.
+    Along x: milliseconds, seconds, minutes or hours since the first bar, whichever fits. Dashes are
+    times without an owner, with their length in seconds. Vertical lines mark when a member was
+    paused, resumed, closed or killed.
+
+    journal: a Journal, or its DataFrame as `journal.to_frame()` gives it. ax: the matplotlib Axes
+    to draw on; None makes a new figure. group: whose partitions; needed if the journal knows
+    several groups. Returns the Axes. Raises KitError if the group is missing then, and for anything
+    that is no journal.
     """
     # A stored record bears its own time, which may be any.
     rows = [row for row in _read.rows(journal) if row.kind != "stored"]
     group = _read.only_group(rows, ("assigned",), group)
     bars = owned(rows, group)
-    highest = {topic: n for topic, n in sorted(bar.lane for bar in bars)}
-    lanes = [(topic, n) for topic, top in highest.items() for n in range(top + 1)]
+    lanes = _lanes(bars)
     ax = _style.canvas(ax, 1.3 + 0.5 * len(lanes))
     if not bars:
         where = f" in group {plain(group)}" if group else ""
         return _style.empty(ax, f"This journal shows nobody who owned a partition{where}.")
     clock = _style.Clock(ax, [time for bar in bars for time in (bar.start, bar.end)])
-    labels = _style.partition_labels(lanes)
-    _style.lanes(ax, labels)
-    gaps, story = [], []
-    for y, (lane, label) in enumerate(zip(lanes, labels, strict=True)):
-        ax.axhspan(y - 0.36, y + 0.36, color=BAND, lw=0, zorder=0)
-        here = [bar for bar in bars if bar.lane == lane]
-        height = 0.72 / (1 + max((bar.level for bar in here), default=0))
-        for bar in here:
-            _draw(ax, clock, bar, y - 0.36 + height * (bar.level + 0.5), height, _name(bar, bars))
-        for start, end in _unowned(here, clock.end):
-            gaps.append((end - start, label))
-            _draw_gap(ax, clock, y, start, end)
-        spans = [f"{plain(b.actor)} {clock(b.start):.1f} to {clock(b.end):.1f}" for b in here]
-        story.append(f"{label}: {listed(spans, 8) or 'nobody'}")
-    turns = departures(rows, {bar.actor for bar in bars}, _TURNS)
-    marked, levels = _style.marks(ax, clock, turns)
+    _style.lanes(ax, [lane.label for lane in lanes])
+    names = _names(bars)
+    for y, lane in enumerate(lanes):
+        _draw_lane(ax, clock, y, lane, names)
+    cut, levels = _style.lines(ax, clock, life_lines(rows, {bar.actor for bar in bars}, CUTS))
     headline = f"Who owns which partition in group {plain(group or 'none')}"
-    twice = [label for lane, label in zip(lanes, labels, strict=True)
-             if any(bar.level for bar in bars if bar.lane == lane)]  # fmt: skip
-    longest = max((gap for gap, _ in gaps), default=0.0)
-    affected = dict.fromkeys(label for gap, label in gaps if gap > longest - 0.05)
-    ending = f"Longest time without an owner: {longest:.2f} s, {listed([*affected], 4)}"
-    if twice:
-        ending = f"Two owners at the same time: {listed(twice)}"
-    ending = ending if gaps or twice else "Never without an owner"
-    _style.title(ax, f"{headline}\n{ending}", levels)
-    words = f"{headline}, in {clock.unit}. {'; '.join(story)}.{marked}"
-    return _style.say(ax, f"{words} {ending}.")
+    verdict = _verdict(lanes)
+    _style.title(ax, f"{headline}\n{verdict}", levels)
+    story = "; ".join(_story(lane, clock) for lane in lanes)
+    return _style.described(ax, f"{headline}, in {clock.unit}. {story}.{cut} {verdict}.")
+
+
+# -- from rows to lanes ----------------------------------------------------------------------------
 
 
 def owned(rows: Iterable[Row], group: str | None) -> list[Bar]:
-    """The bars of rows that are in the order of their times; open ones last to the last row."""
+    """The bars, by their start, of rows in the order of their times.
+
+    A bar that no row ends lasts until the last row.
+    """
     bars: list[Bar] = []
-    open_: list[Bar] = []
-    last = 0.0
+    running: list[Bar] = []
+    time = 0.0
     for row in rows:
-        last, over = row.time, []
-        mine = [bar for bar in open_ if bar.actor == row.actor]
-        exactly = [bar for bar in mine if bar.member == row.member]
-        if row.kind in ("assigned", "revoked") and (row.group or "") == group:
-            lane = (row.topic or "", row.partition or 0)
-            exactly = [bar for bar in exactly if bar.lane == lane]
-            if row.kind == "revoked":  # a member's id may have changed, so its name is enough
-                over = exactly or [bar for bar in mine if bar.lane == lane]
-            elif not exactly:
-                level = sum(bar.lane == lane for bar in open_)
-                open_.append(Bar(lane, row.actor, row.member, last, last, level=level))
-                bars.append(open_[-1])
-        elif row.kind in ("closed", "killed"):
-            over = mine if row.member is None else exactly
-        for bar in over:
-            bar.end, bar.ending = last, row.kind
-            open_.remove(bar)
-    for bar in open_:
-        bar.end = last
+        time = row.time
+        for bar in _ended_by(row, running, group):
+            bar.end, bar.ending = time, row.kind
+            running.remove(bar)
+        if row.kind == "assigned" and (row.group or "") == group:
+            others = [bar for bar in running if bar.place == _place(row)]
+            if all((bar.actor, bar.member) != (row.actor, row.member) for bar in others):
+                bar = Bar(_place(row), row.actor, row.member, time, time, level=len(others))
+                bars.append(bar)
+                running.append(bar)
+    for bar in running:
+        bar.end = time
     return bars
 
 
-def moments(times: Iterable[float], apart: float) -> list[float]:
-    """The first of each run of times that are less than `apart` seconds from one another."""
+def _ended_by(row: Row, running: list[Bar], group: str | None) -> list[Bar]:
+    """Those of the running bars that this row ends."""
+    own = [bar for bar in running if bar.actor == row.actor]
+    if row.kind in ("closed", "killed"):  # a process, which has no member id, ends all of them
+        return [bar for bar in own if row.member in (None, bar.member)]
+    if row.kind == "revoked" and (row.group or "") == group:
+        here = [bar for bar in own if bar.place == _place(row)]
+        # The member's id may have changed since, so the actor's name is enough.
+        return [bar for bar in here if bar.member == row.member] or here
+    return []
+
+
+def _place(row: Row) -> tuple[str, int]:
+    return row.topic or "", row.partition or 0
+
+
+def _lanes(bars: list[Bar]) -> list[Lane]:
+    """A lane for each partition of each topic, up to the highest number that anybody owned."""
+    highest = dict(sorted(bar.place for bar in bars))
+    places = [(topic, n) for topic, top in highest.items() for n in range(top + 1)]
+    end = max((bar.end for bar in bars), default=0.0)
+    lanes = []
+    for place, label in zip(places, _style.partition_labels(places), strict=True):
+        own = [bar for bar in bars if bar.place == place]
+        lanes.append(Lane(label, own, _gaps(own, end)))
+    return lanes
+
+
+def _gaps(bars: list[Bar], end: float) -> list[tuple[float, float]]:
+    """From when to when a partition had no owner, after its first one and up to the end."""
+    gaps = []
+    reached = bars[0].end if bars else end
+    for start, until in [*((bar.start, bar.end) for bar in bars), (end, end)]:
+        if start > reached:
+            gaps.append((reached, start))
+        reached = max(reached, until)
+    return gaps
+
+
+def moments(times: Iterable[float], apart_s: float) -> list[float]:
+    """The first of each run of times that are less than `apart_s` seconds from one another."""
     order = np.sort(np.fromiter(times, float))
-    return [float(time) for time in order[np.diff(order, prepend=-np.inf) >= apart]]
+    return [float(time) for time in order[np.diff(order, prepend=-np.inf) >= apart_s]]
 
 
-def departures(
+def life_lines(
     rows: Iterable[Row], actors: Collection[str], kinds: Collection[str]
 ) -> list[tuple[float, str]]:
-    """When who was closed, killed ...: a client and its process both say so, and count once."""
+    """When which of these actors was closed, killed and so on, each as a time and a label."""
     times: dict[tuple[str, str], list[float]] = {}
     for row in rows:
         if row.kind in kinds and row.actor in actors:
             times.setdefault((row.actor, row.kind), []).append(row.time)
-    return [(time, f"{plain(actor, 18)} {kind}")
-            for (actor, kind), found in times.items() for time in moments(found, 2)]  # fmt: skip
+    return [
+        (time, f"{plain(actor, 18)} {kind}")
+        for (actor, kind), reported in times.items()
+        for time in moments(reported, _REPORT_S)
+    ]
 
 
-def _name(bar: Bar, bars: list[Bar]) -> str:
-    """Its actor; and the end of its id, where the actor was several members."""
-    members = {other.member for other in bars if other.actor == bar.actor}
-    return f"{bar.actor} {(bar.member or '')[-4:]}" if len(members) > 1 else bar.actor
+# -- drawing ---------------------------------------------------------------------------------------
 
 
-def _draw(ax: Axes, clock: _style.Clock, bar: Bar, y: float, height: float, name: str) -> None:
-    left, right = float(clock(bar.start)), float(clock(bar.end))
-    ax.barh(y, right - left, left=left, height=height, color=tint(bar.lane[1]), lw=1.4, zorder=2,
-            edgecolor=colour(bar.lane[1]))  # fmt: skip
+def _draw_lane(
+    ax: Axes, clock: _style.Clock, y: int, lane: Lane, names: dict[tuple[str, str | None], str]
+) -> None:
+    top, height = y - _LANE / 2, _LANE / lane.levels
+    ax.axhspan(top, y + _LANE / 2, color=BAND, lw=0, zorder=0)
+    for bar in lane.bars:
+        middle = top + height * (bar.level + 0.5)
+        _draw_bar(ax, clock, bar, middle, height, names[bar.actor, bar.member])
+    for start, end in lane.gaps:
+        _draw_gap(ax, clock, y, start, end)
+
+
+def _draw_bar(ax: Axes, clock: _style.Clock, bar: Bar, y: float, height: float, name: str) -> None:
+    left, right, partition = float(clock(bar.start)), float(clock(bar.end)), bar.place[1]
+    ax.barh(y, right - left, left=left, height=height, color=tint(partition), lw=1.4, zorder=2,
+            edgecolor=colour(partition))  # fmt: skip
     fits = int((_style.points(ax, right - left) - 8) / _style.width("x"))
     if fits >= min(3, len(name)):
         note(ax, plain(name, fits), (left, y), (5, 0))
-    if bar.ending in ("closed", "killed"):
-        shape, fill = ("o", PAPER) if bar.ending == "closed" else ("X", INK)
-        ax.plot([right], [y], shape, color=fill, mec=INK, ms=8, zorder=4, label=bar.ending)
-
-
-def _unowned(bars: list[Bar], end: float) -> list[tuple[float, float]]:
-    """The times without an owner, after the first."""
-    found, reached = [], bars[0].end if bars else end
-    for start, until in [*((bar.start, bar.end) for bar in bars), (end, end)]:
-        if start > reached:
-            found.append((reached, start))
-        reached = max(reached, until)
-    return found
+    if bar.ending in _FILL:
+        ax.plot([right], [y], SHAPES[bar.ending], color=_FILL[bar.ending], mec=INK, ms=8, zorder=4,
+                label=bar.ending)  # fmt: skip
 
 
 def _draw_gap(ax: Axes, clock: _style.Clock, y: int, start: float, end: float) -> None:
@@ -164,3 +210,34 @@ def _draw_gap(ax: Axes, clock: _style.Clock, y: int, start: float, end: float) -
     if _style.points(ax, right - left) > _style.width(text) + 14:
         box = {"facecolor": BAND, "edgecolor": "none", "pad": 1.5}
         note(ax, text, ((left + right) / 2, y), (0, 0), ha="center", bbox=box)
+
+
+# -- words -----------------------------------------------------------------------------------------
+
+
+def _names(bars: list[Bar]) -> dict[tuple[str, str | None], str]:
+    """What to call each actor and member: the actor, with the end of its id if it had several."""
+    owners = {(bar.actor, bar.member) for bar in bars}
+    members = Counter(actor for actor, _ in owners)
+    return {
+        (actor, member): f"{actor} {(member or '')[-4:]}" if members[actor] > 1 else actor
+        for actor, member in owners
+    }
+
+
+def _verdict(lanes: list[Lane]) -> str:
+    """What matters most: two owners at once, or else the longest time without one."""
+    shared = [lane.label for lane in lanes if lane.levels > 1]
+    if shared:
+        return f"Two owners at the same time: {listed(shared)}"
+    gaps = [(end - start, lane.label) for lane in lanes for start, end in lane.gaps]
+    if not gaps:
+        return "Never without an owner"
+    longest_s = max(length_s for length_s, _ in gaps)
+    affected = dict.fromkeys(label for length_s, label in gaps if length_s > longest_s - 0.05)
+    return f"Longest time without an owner: {longest_s:.2f} s, {listed([*affected], 4)}"
+
+
+def _story(lane: Lane, clock: _style.Clock) -> str:
+    spans = [f"{plain(b.actor)} {clock(b.start):.1f} to {clock(b.end):.1f}" for b in lane.bars]
+    return f"{lane.label}: {listed(spans, 8) or 'nobody'}"

@@ -1,7 +1,7 @@
-"""What everybody did, along time: a lane for each actor, a row in it for each kind of thing.
+"""What everybody did, along time: a lane for each actor, and in it a line for each kind of row.
 
-The shape of a mark is its kind, its colour is its partition; without one, or with several at
-once, it is grey.
+The shape of a mark is its kind and its colour is its partition; a mark of no partition, or of
+several at once, is grey. The plot judges nothing.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from kitlib._look import LIFE, SHAPES, colour
 from kitlib.journal import KINDS, Journal, Row
 from kitlib.journal.naming import listed
 from kitlib.plots import _read, _style
-from kitlib.plots._style import BAND, QUIET, colour, note, plain, styled
+from kitlib.plots._style import BAND, QUIET, note, plain, styled
 
-_SHAPES = dict(zip(KINDS, ">oXs<DP^v*.|oX_|.", strict=True))
-_LIFE = ("started", "paused", "resumed", "closed", "killed")
-# A stored record bears its own time, which may be any; lag and what was printed are no deeds.
+# A stored record bears its own time, which may be any. Nobody does anything in the other two.
 _SHOWN = tuple(kind for kind in KINDS if kind not in ("stored", "lag", "printed"))
 
 
@@ -30,34 +29,39 @@ def plot_timeline(
 ) -> Axes:
     """Draw a mark for each row, in the lane of its actor; faults, starts and ends are labelled.
 
-    kinds: only these, by default all but "stored", "lag" and "printed".
+    Along x: milliseconds, seconds, minutes or hours since the first row, whichever fits. What
+    happened to an actor itself (started, paused, resumed, closed, killed) shares the line "life".
+
+    journal: a Journal, or its DataFrame as `journal.to_frame()` gives it. ax: the matplotlib Axes
+    to draw on; None makes a new figure. kinds: of rows; by default all but "stored", "lag"
+    and "printed". Returns the Axes. Raises KitError for anything that is no journal.
     """
     rows = _read.rows(journal, kinds)
     table: dict[str, dict[str, list[Row]]] = {}
     for row in rows:
-        name = "life" if row.kind in _LIFE else row.kind
-        deeds = table.setdefault(row.actor, {}).setdefault(name, [])
-        # A client and its process both say that they closed: that is one end.
-        if not (row.kind == "closed" and deeds and deeds[-1].kind == "closed"):
-            deeds.append(row)
+        name = "life" if row.kind in LIFE else row.kind
+        line = table.setdefault(row.actor, {}).setdefault(name, [])
+        # A client and its process both report that they closed: that is one end.
+        if not (row.kind == "closed" and line and line[-1].kind == "closed"):
+            line.append(row)
     ax = _style.canvas(ax, 1.3 + 0.24 * sum(map(len, table.values())) + 0.12 * len(table))
     if not rows:
         return _style.empty(ax, "This journal holds nothing that somebody did.")
     clock = _style.Clock(ax, [row.time for row in rows])
     y, ticks, story = 0.0, {}, []
-    for number, (actor, deeds_of) in enumerate(table.items()):
+    for number, (actor, lines) in enumerate(table.items()):
         shade = "none" if number % 2 else BAND
-        ax.axhspan(y - 0.6, y + len(deeds_of) - 0.4, color=shade, lw=0, zorder=0)
+        ax.axhspan(y - 0.6, y + len(lines) - 0.4, color=shade, lw=0, zorder=0)
         note(ax, plain(actor, 18), (0, y), (-66, 0), ax.get_yaxis_transform(), ha="right",
              weight="bold")  # fmt: skip
-        for name in sorted(deeds_of, key=(*KINDS, "life").index):
+        for name in sorted(lines, key=(*KINDS, "life").index):
             ticks[y] = name
-            _draw(ax, clock, y, deeds_of[name])
+            _draw(ax, clock, y, lines[name])
             y += 1
         y += 0.5
-        told = [f"{len(found):,} {name}" for name, found in deeds_of.items() if name != "life"]
-        told += [row.kind for row in deeds_of.get("life", [])]
-        story.append(f"{plain(actor)}: {listed(told, 12)}")
+        counts = [f"{len(line):,} {name}" for name, line in lines.items() if name != "life"]
+        life = [row.kind for row in lines.get("life", [])]
+        story.append(f"{plain(actor)}: {listed([*counts, *life], 12)}")
     ax.set_ylim(y - 0.8, -0.8)
     ax.set_yticks(list(ticks), list(ticks.values()), parse_math=False)
     partitions = sorted({row.partition for row in rows if row.partition is not None})
@@ -70,25 +74,25 @@ def plot_timeline(
         ).set_in_layout(False)  # fmt: skip
     headline = f"What {len(table)} actor{'s' * (len(table) != 1)} did in {clock.span_s:.1f} seconds"
     _style.title(ax, headline, bool(dots))
-    return _style.say(ax, f"{headline}. {'; '.join(story)}.")
+    return _style.described(ax, f"{headline}. {'; '.join(story)}.")
 
 
 def _draw(ax: Axes, clock: _style.Clock, y: float, rows: list[Row]) -> None:
-    """One row of the plot: the marks of each kind and partition, and texts where there is room."""
+    """A line of the plot: the marks of each kind and partition, and texts that have room."""
     groups: dict[tuple[str, int | None], list[float]] = {}
     together: dict[float, list[Row]] = {}
     for row in rows:
         together.setdefault(float(clock(row.time)), []).append(row)
-    for at, found_then in together.items():
-        for row in found_then:
+    for at, rows_then in together.items():
+        for row in rows_then:
             # Several partitions at once are no partition's colour; the text names them.
-            several = row.kind in ("assigned", "revoked") and len(found_then) > 1
+            several = row.kind in ("assigned", "revoked") and len(rows_then) > 1
             groups.setdefault((row.kind, None if several else row.partition), []).append(at)
-    texts = {at: _text(found) for at, found in together.items()}
-    for (kind, partition), found in groups.items():
-        ax.plot(found, [y] * len(found), _SHAPES[kind], ms=9 if kind == "fault" else 6, mew=1.2,
+    texts = {at: _text(rows_then) for at, rows_then in together.items()}
+    for (kind, partition), places in groups.items():
+        ax.plot(places, [y] * len(places), SHAPES[kind], ms=9 if kind == "fault" else 6, mew=1.2,
                 color=QUIET if partition is None else colour(partition), label=kind,
-                rasterized=len(found) > 1000, zorder=3)  # fmt: skip
+                rasterized=len(places) > 1000, zorder=3)  # fmt: skip
     free = -np.inf  # where the last text ends
     for at, until in zip(texts, [*list(texts)[1:], None], strict=True):
         text, room = texts[at], _style.points(ax, 1)
@@ -101,14 +105,14 @@ def _draw(ax: Axes, clock: _style.Clock, y: float, rows: list[Row]) -> None:
 
 
 def _text(rows: list[Row]) -> str:
-    """What stands beside a mark; partitions that came or went together stand there together."""
+    """The text beside a mark; partitions that came or went together share one."""
     row = rows[-1]
-    if row.kind in _LIFE:
+    if row.kind in LIFE:
         return row.kind
     if row.kind in ("assigned", "revoked"):
         numbers = sorted({row.partition or 0 for row in rows})
         if len(numbers) > 2 and numbers[-1] - numbers[0] == len(numbers) - 1:
             return f"{numbers[0]}-{numbers[-1]}"
         return ", ".join(map(str, numbers))
-    told = {"fault": "fault", "failed": "error"}.get(row.kind, "")
-    return plain((row.detail or {}).get(told, ""))
+    key = {"fault": "fault", "failed": "error"}.get(row.kind, "")
+    return plain((row.detail or {}).get(key, ""))

@@ -1,8 +1,8 @@
 """Live views in JupyterLab and the player of a recording: thin layers over a journal.
 
 `LiveOrder`, `LiveLag` and `LiveOwnership` follow a journal while it is written, `Replay` plays one
-that is complete, and `FaultPanel` has buttons for faults and for members. What is drawn is in
-`timeline.js`, the one component of all four views; each has a matplotlib twin in `kitlib.plots`.
+that is complete, and `FaultPanel` has buttons for faults and for members. All four views are drawn
+by one component, `timeline.js`, and each has a matplotlib twin in `kitlib.plots`.
 """
 
 from __future__ import annotations

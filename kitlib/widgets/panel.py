@@ -1,7 +1,7 @@
 """Buttons for what a lesson otherwise does with calls: faults on the way, members that come and go.
 
 Each button calls one method of `kit.Faults` or `kit.Workers`, and the panel says in a sentence what
-was done or why it could not be done. It draws nothing; put a live view beside it.
+was done, or why it could not be done. It draws nothing itself, but it can hold a live view.
 """
 
 from __future__ import annotations
@@ -15,28 +15,42 @@ import ipywidgets
 
 from kitlib.errors import KitError
 from kitlib.faults import Faults
+from kitlib.widgets.views import Live
 from kitlib.workers import Workers
+
+_WRAP = {"flex_flow": "row wrap", "align_items": "center"}  # in a narrow window
 
 
 class FaultPanel(ipywidgets.VBox):
     """Buttons: drop one acknowledgement, delay answers, clear; and for members add, close, kill.
 
-    faults, team: what the buttons act on; either may be left out, and its buttons with it. Raises
-    KitError without both.
+    faults, team: the `kit.Faults` and the `kit.Workers` that the buttons act on; either may be left
+    out, and its buttons with it. view: a live view to show below the buttons, such as
+    `kit.LiveOrder(journal)`. Raises KitError without faults and team, and for anything else in
+    place of one of the three.
     """
 
-    def __init__(self, faults: Faults | None = None, team: Workers | None = None) -> None:
-        if not isinstance(faults, Faults | None) or not isinstance(team, Workers | None):
-            raise KitError(
-                "A panel acts on faults and on a team",
-                f"It was given {type(faults).__name__} and {type(team).__name__}",
-                "Write kit.FaultPanel(faults, team), or kit.FaultPanel(team=team).",
-            )
+    def __init__(
+        self,
+        faults: Faults | None = None,
+        team: Workers | None = None,
+        view: Live | None = None,
+    ) -> None:
+        for value, kind in ((faults, Faults), (team, Workers), (view, Live)):
+            if not isinstance(value, kind | None):
+                raise KitError(
+                    "A panel takes faults, a team and a live view",
+                    f"It was given an object of type {type(value).__name__}",
+                    "Write kit.FaultPanel(faults, team), or kit.FaultPanel(team=team).",
+                )
         if faults is None and team is None:
-            raise KitError("There is nothing to act on", fix="Write kit.FaultPanel(faults, team)")
+            raise KitError(
+                "This panel has nothing to act on", fix="Write kit.FaultPanel(faults, team)"
+            )
         self._faults = faults
         self._team = team
-        self._said = ipywidgets.HTML()
+        self._view = view
+        self._status = ipywidgets.HTML()
         rows: list[ipywidgets.Widget] = []
         if faults is not None:
             self._delay = ipywidgets.BoundedIntText(
@@ -53,7 +67,8 @@ class FaultPanel(ipywidgets.VBox):
                         self._button("Delay answers by (ms)", self._delay_answers),
                         self._delay,
                         self._button("Clear faults", self._clear),
-                    ]
+                    ],
+                    layout=_WRAP,
                 )
             )
         if team is not None:
@@ -66,11 +81,21 @@ class FaultPanel(ipywidgets.VBox):
                         self._who,
                         self._button("Close it", lambda: self._end("closed")),
                         self._button("Kill it", lambda: self._end("killed")),
-                    ]
+                    ],
+                    layout=_WRAP,
                 )
             )
-        super().__init__([*rows, self._said])
-        self._say("Nothing done yet.")
+        super().__init__([*rows, self._status, *filter(None, [view])])
+        self._report("Nothing done yet.")
+
+    def __repr__(self) -> str:
+        acts_on = [name for name in ("faults", "team") if getattr(self, f"_{name}") is not None]
+        return f"FaultPanel({', '.join(acts_on)})"
+
+    def _repr_mimebundle_(self, **how: Any) -> Any:
+        words = "<p>Buttons that break things. They work while a notebook runs.</p>"
+        html = words + (self._view.page() if self._view else "")
+        return {**super()._repr_mimebundle_(**how), "text/html": html}
 
     def _button(self, text: str, act: Callable[[], str]) -> ipywidgets.Button:
         button = ipywidgets.Button(description=text, layout={"width": "auto"})
@@ -78,9 +103,9 @@ class FaultPanel(ipywidgets.VBox):
         def clicked(_: Any) -> None:
             button.disabled = True
             try:
-                self._say(act())
+                self._report(act())
             except KitError as error:
-                self._say(str(error))
+                self._report(str(error))
             finally:
                 button.disabled = False
                 if self._team is not None:
@@ -89,8 +114,8 @@ class FaultPanel(ipywidgets.VBox):
         button.on_click(clicked)
         return button
 
-    def _say(self, text: str) -> None:
-        self._said.value = f"<div role='status'>{escape(text)}</div>"
+    def _report(self, text: str) -> None:
+        self._status.value = f"<div role='status'>{escape(text)}</div>"
 
     def _list_members(self) -> None:
         assert self._team is not None
@@ -104,7 +129,7 @@ class FaultPanel(ipywidgets.VBox):
     def _drop(self) -> str:
         assert self._faults is not None
         self._faults.drop_ack(times=1)
-        return "Armed: the next acknowledgement of a Produce request is lost."
+        return "Armed: the next acknowledgement of a Produce request will be lost."
 
     def _delay_answers(self) -> str:
         assert self._faults is not None
@@ -121,13 +146,13 @@ class FaultPanel(ipywidgets.VBox):
         known = set(self._team.states()["worker"])
         name = next(f"member-{n}" for n in count(1) if f"member-{n}" not in known)
         self._team.start(name)
-        return f"{name} runs and joins the group."
+        return f"{name} is running and joins the group."
 
     def _end(self, how: str) -> str:
         assert self._team is not None
         self._list_members()
         name = self._who.value
         if name is None:
-            return "No member runs: add one first."
+            return "No member is running: add one first."
         self._team.kill(name) if how == "killed" else self._team.close(name)
         return f"{name} was {how}."

@@ -2,27 +2,14 @@
 // behind. With a recording it is a player; without one it follows the rows that Python sends. All of
 // its logic is here, so that it plays on a page without a kernel. Values from records are only ever
 // drawn on the canvas or set as textContent.
+//
+// The trait `look` says what the plots on paper look like, too (kitlib/_look.py): the palette, of
+// which each partition has a colour; the shape of each kind; the glyph that writes a shape in a
+// legend; and the cuts, the kinds that are marked by a line through the whole picture.
 
-// One meaning a colour: the partition. The same colours as in kitlib/plots/_style.py.
-const PALETTE = [
-  "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#322768", "#631303",
-  "#9938FA", "#A34F3E", "#FB60FB", "#682747", "#BCA94E", "#B30505",
-];
 const FONT = "12px system-ui, sans-serif";
 const LANE = 30, MARK = 8;
-const STORED = new Set(["acked", "consumed", "processed", "stored"]);
-const TURNS = new Set(["fault", "killed", "closed", "paused", "resumed"]);
-const SHAPES = {
-  sent: "right", acked: "ring", failed: "cross", consumed: "dot", processed: "square",
-  committed: "diamond", fault: "star", started: "up", closed: "ring", killed: "cross",
-  paused: "bars", resumed: "up", printed: "dot",
-};
-
-// The shapes again, in words and in letters, for those kinds that a recording holds.
-const LEGEND = {
-  sent: "▶ sends", acked: "○ acknowledged", failed: "✕ failure", consumed: "● reads", processed: "■ processed",
-  committed: "◆ commits", fault: "✱ fault", started: "▲ starts", killed: "✕ killed", paused: "❚❚ frozen", resumed: "▲ goes on",
-};
+const PLACED = new Set(["acked", "consumed", "processed", "stored"]); // kinds that tell where a record is
 
 // A row as Python sends it: [ms since the first row, kind, actor, topic, partition, offset, key,
 // number of the event, what else there is to say]
@@ -73,12 +60,13 @@ function sentence(row, again) {
 
 // Everything that is drawn, kept up to date as rows come. Rows come in the order of their times.
 class Story {
-  constructor() {
+  constructor(look) {
+    this.look = look;
     this.rows = [];
     this.lanes = new Map(); // one for each partition
     this.actors = new Map();
     this.spans = []; // who owned which partition, from when to when
-    this.turns = []; // faults and ends: lines through everything
+    this.lines = []; // through everything: faults, and what happened to an actor
     this.again = new Set(); // rows that put an event on the log for a second time
     this._places = new Map();
     this._events = new Map();
@@ -117,14 +105,16 @@ class Story {
       return;
     }
     const lost = kind === "fault" && row[OFFSET] != null;
-    if ((STORED.has(kind) || lost) && row[PART] != null && row[OFFSET] != null) this._store(row, index, lost);
+    if ((PLACED.has(kind) || lost) && row[PART] != null && row[OFFSET] != null) this._store(row, index, lost);
     if (kind === "assigned" || kind === "revoked") this._own(row);
     else if (kind !== "stored") this.actor(actor).push([row[T], kind, row[PART], index]);
     if (kind === "closed" || kind === "killed") this._leave(row);
-    const known = this.turns.some((turn) => turn.actor === actor && turn.kind === kind && row[T] - turn.t < 2000);
-    if (TURNS.has(kind) && !(kind !== "fault" && known)) {
-      const told = row[EXTRA] === "drop_ack" ? "acknowledgement lost" : row[EXTRA] ?? "";
-      this.turns.push({ t: row[T], actor, kind, text: kind === "fault" ? told || "fault" : `${actor} ${kind}` });
+    if (kind === "fault") {
+      this.lines.push({ t: row[T], text: row[EXTRA] === "drop_ack" ? "acknowledgement lost" : row[EXTRA] ?? "fault" });
+    } else if (this.look.cuts.includes(kind)) {
+      // A client and its process both report an end.
+      const known = this.lines.some((line) => line.actor === actor && line.kind === kind && row[T] - line.t < 2000);
+      if (!known) this.lines.push({ t: row[T], actor, kind, text: `${actor} ${kind}` });
     }
   }
 
@@ -141,8 +131,8 @@ class Story {
       const first = this._events.get(event);
       if (first) {
         dot.again = first.again = true;
-        // The first few are marked through everything; more of these lines would hide the rest.
-        if (this.again.size < 3) this.turns.push({ t: row[T], actor: "", kind: "again", text: "stored a second time" });
+        // The first few have a line through everything; more of them would hide the rest.
+        if (this.again.size < 3) this.lines.push({ t: row[T], text: "stored a second time" });
         this.again.add(index);
       }
       this._events.set(event, dot);
@@ -205,6 +195,7 @@ function plain(text, limit) {
 
 class Painter {
   constructor(canvas, story, panels, named) {
+    this.look = story.look;
     this.named = named; // whether records bear names: in a recording
     this.canvas = canvas;
     this.story = story;
@@ -261,14 +252,14 @@ class Painter {
       this[name](y + 12, high);
       y += high + 26;
     }
-    this.turns(y - 8);
+    this.lines(y - 8);
     if (playing) {
       g.fillStyle = this.ink;
       g.fillRect(this.x(until) - 0.75, 32, 1.5, y - 40);
     }
   }
 
-  colour(partition) { return mix(PALETTE[partition % PALETTE.length], this.dark); }
+  colour(partition) { return mix(this.look.palette[partition % this.look.palette.length], this.dark); }
 
   label(text, x, y, align, colour = this.ink, limit = 60) {
     this.g.fillStyle = colour;
@@ -283,8 +274,8 @@ class Painter {
   }
 
   laneName(lane) {
-    const one = new Set([...this.story.lanes.values()].map((l) => l.topic)).size === 1;
-    if (!one) return `${plain(lane.topic, this.narrow ? 6 : 12)} ${lane.partition}`;
+    const topics = new Set([...this.story.lanes.values()].map((l) => l.topic));
+    if (topics.size > 1) return `${plain(lane.topic, this.narrow ? 6 : 12)} ${lane.partition}`;
     return this.narrow ? `p ${lane.partition}` : `partition ${lane.partition}`;
   }
 
@@ -403,27 +394,39 @@ class Painter {
     g.fillStyle = g.strokeStyle = colour;
     g.lineWidth = 2;
     g.beginPath();
-    switch (SHAPES[kind]) {
-      case "right": g.moveTo(x - r, y - r); g.lineTo(x + r, y); g.lineTo(x - r, y + r); g.fill(); break;
-      case "up": g.moveTo(x - r, y + r); g.lineTo(x, y - r); g.lineTo(x + r, y + r); g.fill(); break;
-      case "ring": g.arc(x, y, r, 0, 7); g.stroke(); break;
-      case "square": g.fillRect(x - r, y - r, MARK, MARK); break;
-      case "diamond": g.moveTo(x, y - r - 1); g.lineTo(x + r + 1, y); g.lineTo(x, y + r + 1); g.lineTo(x - r - 1, y); g.fill(); break;
-      case "bars": g.fillRect(x - r, y - r, 3, MARK); g.fillRect(x + 1, y - r, 3, MARK); break;
-      case "star":
-      case "cross":
+    const filled = (...corners) => {
+      for (const [dx, dy] of corners) g.lineTo(x + dx * r, y + dy * r);
+      g.fill();
+    };
+    switch (this.look.shapes[kind]) { // matplotlib's letters
+      case ">": filled([-1, -1], [1, 0], [-1, 1]); break;
+      case "<": filled([1, -1], [-1, 0], [1, 1]); break;
+      case "^": filled([-1, 1], [0, -1], [1, 1]); break;
+      case "v": filled([-1, -1], [0, 1], [1, -1]); break;
+      case "D": filled([0, -1.25], [1.25, 0], [0, 1.25], [-1.25, 0]); break;
+      case "s": g.fillRect(x - r, y - r, MARK, MARK); break;
+      case "o": g.arc(x, y, r, 0, 7); g.fill(); break;
+      case ".": g.arc(x, y, r / 2, 0, 7); g.fill(); break;
+      case "|": g.fillRect(x - 1, y - r, 2, MARK); break;
+      case "_": g.fillRect(x - r, y - 1, MARK, 2); break;
+      case "P": g.fillRect(x - 1.5, y - r, 3, MARK); g.fillRect(x - r, y - 1.5, MARK, 3); break;
+      case "X":
+        g.lineWidth = 3;
         g.moveTo(x - r, y - r); g.lineTo(x + r, y + r); g.moveTo(x - r, y + r); g.lineTo(x + r, y - r);
-        if (SHAPES[kind] === "star") { g.moveTo(x, y - r - 2); g.lineTo(x, y + r + 2); }
         g.stroke(); break;
-      default: g.arc(x, y, r - 1, 0, 7); g.fill();
+      case "*":
+        filled(...Array.from({ length: 10 }, (_, i) => {
+          const far = i % 2 ? 0.55 : 1.5, angle = (i * Math.PI) / 5;
+          return [far * Math.sin(angle), -far * Math.cos(angle)];
+        }));
     }
   }
 
-  turns(bottom) {
+  lines(bottom) {
     const g = this.g, levels = [-99, -99];
-    for (const turn of this.story.turns) {
-      if (turn.t > this.until || turn.t < this.from) continue;
-      const x = this.x(turn.t), level = levels[0] < x ? 0 : 1, text = plain(turn.text, 34);
+    for (const line of this.story.lines) {
+      if (line.t > this.until || line.t < this.from) continue;
+      const x = this.x(line.t), level = levels[0] < x ? 0 : 1, text = plain(line.text, 34);
       g.strokeStyle = this.ink;
       g.lineWidth = 1;
       g.setLineDash([3, 3]);
@@ -454,7 +457,7 @@ function button(text, label) {
   return make("button", { type: "button", "aria-label": label, title: label }, text);
 }
 
-function follow(model, root, canvas, painter, story, say) {
+function follow(model, root, painter, story, report) {
   // The clock of the kernel's machine may be another one: time goes on from what came last.
   let frames = 0, handle = 0, heard = performance.now();
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -468,7 +471,7 @@ function follow(model, root, canvas, painter, story, say) {
     root.dataset.frames = String((frames += 1));
     root.dataset.rows = String(story.rows.length);
     const last = story.rows[story.rows.length - 1];
-    say(`${story.rows.length.toLocaleString("en")} rows${live ? "" : ", stopped"}. ${last ? sentence(last, story.again.has(story.rows.length - 1)) : "Nothing has happened yet."}`);
+    report(`${story.rows.length.toLocaleString("en")} rows${live ? "" : ", stopped"}. ${last ? sentence(last, story.again.has(story.rows.length - 1)) : "Nothing has happened yet."}`);
     if (live && !calm && performance.now() - heard < 1000) handle = requestAnimationFrame(draw);
   };
   const wake = () => { if (!handle) handle = requestAnimationFrame(draw); };
@@ -478,7 +481,7 @@ function follow(model, root, canvas, painter, story, say) {
   return { wake, came, end: () => { cancelAnimationFrame(handle); model.off("change", wake); } };
 }
 
-function play(model, root, canvas, painter, story, say) {
+function play(model, root, painter, story, report) {
   const rows = story.rows, x = warp(rows), last = rows.length - 1;
   const at = rows.map((row) => x(row[T]));
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -491,8 +494,9 @@ function play(model, root, canvas, painter, story, say) {
     ...[0.25, 0.5, 1, 2, 4].map((n) => make("option", { value: n, ...(n === 1 ? { selected: "" } : {}) }, `${n}×`)));
   const bar = make("div", { class: "kit-bar" }, start, back, next, slider, speed);
   root.append(bar);
-  const drawn = new Set(model.get("panels").includes("actors") ? rows.map((row) => row[KIND]) : []);
-  const legend = Object.keys(LEGEND).filter((kind) => drawn.has(kind)).map((kind) => LEGEND[kind]);
+  const { shapes, glyphs } = story.look, marks = [...story.actors.values()].flat();
+  const drawn = new Set(model.get("panels").includes("actors") ? marks.map(([, kind]) => kind) : []);
+  const legend = Object.keys(shapes).filter((kind) => drawn.has(kind)).map((kind) => `${glyphs[shapes[kind]]} ${kind}`);
   if (legend.length) root.append(make("p", { class: "kit-legend" }, legend.join("  ")));
 
   const draw = () => {
@@ -503,8 +507,8 @@ function play(model, root, canvas, painter, story, say) {
     slider.value = String(index);
     const text = row ? sentence(row, story.again.has(index)) : "This recording is empty.";
     slider.setAttribute("aria-valuetext", text);
-    const told = row ? `${(row[T] / 1000).toFixed(2)} s: ${text}` : text;
-    say(touched ? told : `${model.get("words")} Play it, or step with the arrow keys.`);
+    const moment = row ? `${(row[T] / 1000).toFixed(2)} s: ${text}` : text;
+    report(touched ? moment : `${model.get("words")} Play it, or step with the arrow keys.`);
     start.textContent = playing ? "❚❚ Pause" : "▶ Play";
     start.setAttribute("aria-label", playing ? "pause" : "play");
   };
@@ -524,7 +528,7 @@ function play(model, root, canvas, painter, story, say) {
   const frame = (now) => {
     if (!playing) return;
     const passed = now - before;
-    // Twelve seconds for a whole recording; who wants less motion gets one step a second.
+    // A whole recording takes twelve seconds; with less motion it is one step a second.
     if (calm) {
       if (passed >= 1000 / Number(speed.value)) { before = now; go(index + 1); }
     } else {
@@ -547,7 +551,7 @@ function play(model, root, canvas, painter, story, say) {
   back.addEventListener("click", () => { halt(); go(index - 1); });
   next.addEventListener("click", () => { halt(); go(index + 1); });
   slider.addEventListener("input", () => { halt(); go(Number(slider.value)); });
-  canvas.addEventListener("keydown", (event) => {
+  painter.canvas.addEventListener("keydown", (event) => {
     const moves = { ArrowLeft: index - 1, ArrowRight: index + 1, Home: 0, End: last };
     if (event.key === " ") toggle();
     else if (event.key in moves) { halt(); go(moves[event.key]); }
@@ -565,7 +569,7 @@ const SHARED = new Map();
 function shared(model) {
   const uid = model.get("uid");
   if (!SHARED.has(uid)) {
-    const story = new Story(), recording = model.get("recording");
+    const story = new Story(model.get("look")), recording = model.get("recording");
     if (recording) story.add(JSON.parse(recording));
     SHARED.set(uid, { story, views: new Set() });
   }
@@ -596,10 +600,10 @@ function render({ model, el }) {
   const root = make("div", { class: "kit-timeline" }, make("div", { class: "kit-canvas" }, canvas), status);
   if (model.get("title")) root.prepend(make("p", { class: "kit-title" }, model.get("title")));
   el.append(root);
-  let said = "";
-  const say = (text) => { if (text !== said) status.textContent = said = text; };
+  let reported = "";
+  const report = (text) => { if (text !== reported) status.textContent = reported = text; };
   const painter = new Painter(canvas, story, model.get("panels"), recorded);
-  const view = (recorded ? play : follow)(model, root, canvas, painter, story, say);
+  const view = (recorded ? play : follow)(model, root, painter, story, report);
   views.add(view.came);
   const sized = new ResizeObserver(view.wake);
   sized.observe(root);

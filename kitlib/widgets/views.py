@@ -2,7 +2,7 @@
 
 A live view looks at its journal twenty times a second, on a thread of its own, and sends the new
 rows to the page, which draws them (`timeline.js`). It neither writes to the journal nor asks the
-broker. The player holds its rows itself, so that it also plays on a page without a kernel.
+broker. The player carries its rows with it, so it also plays on a page without a kernel.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import anywidget
 import msgspec
 import traitlets
 
+from kitlib._look import CUTS, GLYPHS, LIFE, PALETTE, SHAPES
 from kitlib.errors import KitError
 from kitlib.journal import Journal, Row
 from kitlib.journal.naming import event_numbers, event_of, listed, place_of
@@ -31,16 +32,17 @@ HERE = Path(__file__).parent
 EVERY_S = 0.05
 MOST_ROWS = 20_000  # in one message
 MOST_RECORDED = 3_000  # rows of a recording: 200 KB and more than anybody would watch
-_LIFE = ("started", "closed", "killed", "paused", "resumed")
-_TURNS = ("assigned", "revoked", *_LIFE)
+LOOK = {"palette": PALETTE, "shapes": SHAPES, "glyphs": GLYPHS, "cuts": CUTS}
+_MEMBERSHIP = ("assigned", "revoked", *LIFE)
 _PLACED = ("acked", "consumed", "processed")
 
 
 class _Timeline(anywidget.AnyWidget):
-    """What the page needs. Its traits are for timeline.js; lessons use the classes below."""
+    """What all views share. Its traits are for timeline.js; lessons use the classes below."""
 
     _esm = HERE / "timeline.js"
     _css = HERE / "timeline.css"
+    look = traitlets.Dict(LOOK).tag(sync=True)
     uid = traitlets.Unicode().tag(sync=True)
     panels = traitlets.List(traitlets.Unicode()).tag(sync=True)
     title = traitlets.Unicode("").tag(sync=True)
@@ -54,7 +56,7 @@ class _Timeline(anywidget.AnyWidget):
         if not isinstance(journal, Journal):
             raise KitError(
                 "A view shows a journal",
-                f"It was given something of the type {type(journal).__name__}",
+                f"It was given an object of type {type(journal).__name__}",
                 "Give it the journal that the clients or workers write to, such as team.journal.",
             )
         self._journal = journal
@@ -63,33 +65,33 @@ class _Timeline(anywidget.AnyWidget):
     def __repr__(self) -> str:
         return str(self.words)
 
-    def _page(self) -> str:
-        """What stands on a page without a kernel, such as the rendered site."""
+    def page(self) -> str:
+        """The HTML for a page without a kernel, such as those of the rendered site."""
         return f"<p>{escape(self.words)}. It moves while a notebook runs.</p>"
 
     def _repr_mimebundle_(self, **how: Any) -> Any:
         data, metadata = super()._repr_mimebundle_(**how) or ({}, {})
-        return {**data, "text/html": self._page()}, metadata
+        return {**data, "text/html": self.page()}, metadata
 
 
-class _Live(_Timeline):
-    """A view that follows a journal until `stop()`. One more of the same kind ends this one."""
+class Live(_Timeline):
+    """A view that follows a journal until `stop()`, or until the same view is made once more."""
 
     kinds: ClassVar[tuple[str, ...]] = ()
-    _views: ClassVar[WeakValueDictionary[tuple[Any, ...], _Live]] = WeakValueDictionary()
+    _views: ClassVar[WeakValueDictionary[tuple[Any, ...], Live]] = WeakValueDictionary()
 
     def __init__(self, journal: Journal, wanted: dict[str, str | None], **traits: Any) -> None:
         super().__init__(journal, running=True, **traits)
         self._wanted = {name: value for name, value in wanted.items() if value is not None}
         self._start: float | None = None
-        self._sent = 0  # rows that the page has been sent
-        self._rows: list[Row] = []  # those of the journal that this view shows
-        self._seen = 0
+        self._seen = 0  # how many rows of the journal were looked at
+        self._rows: list[Row] = []  # those of them that this view shows
+        self._sent = 0  # how many of these the page has been sent
         self._over = threading.Event()
         self._lock = threading.Lock()
-        self.on_msg(self._asked)
-        # A cell that runs again makes a new view: the earlier one need not go on.
-        # By name: each widget object has a class of its own.
+        self.on_msg(self._answer)
+        # A cell that runs again makes a new view, so the earlier one can stop. The class goes by
+        # its name, because each widget object has a class of its own.
         key = (type(self).__name__, id(journal), *sorted(self._wanted.items()))
         if before := self._views.get(key):
             before.stop()
@@ -98,7 +100,7 @@ class _Live(_Timeline):
         self._thread.start()
 
     def stop(self) -> None:
-        """Send what there is, and follow no longer; the picture stays. Twice is harmless."""
+        """Send the last rows and stop following; the picture stays. Harmless when stopped."""
         if not self._over.is_set():
             self._over.set()
             if threading.current_thread() is not self._thread:
@@ -109,7 +111,7 @@ class _Live(_Timeline):
 
     def close(self) -> None:
         """Stop, and remove the view from its page."""
-        if hasattr(self, "_thread"):  # one that was refused never started
+        if hasattr(self, "_thread"):  # not if the journal was refused
             self.stop()
         super().close()
 
@@ -132,23 +134,23 @@ class _Live(_Timeline):
 
     def _follow(self) -> None:
         while not self._over.wait(EVERY_S):
-            with contextlib.suppress(Exception):  # the page may be gone; it asks when it is back
+            with contextlib.suppress(Exception):  # a page that is gone asks when it is back
                 self._push()
 
     def _push(self) -> None:
-        """Send the rows that the page has not got yet."""
+        """Send the rows that the page does not have yet."""
         self._look()
         with self._lock:
             while self._sent < len(self._rows):
-                some = self._rows[self._sent : self._sent + MOST_ROWS]
+                rows = self._rows[self._sent : self._sent + MOST_ROWS]
                 if self._start is None:
-                    self._start = some[0].time
-                data = msgspec.json.encode(list(compact(some, self._start)))
+                    self._start = rows[0].time
+                data = msgspec.json.encode(list(compact(rows, self._start)))
                 self.send({"type": "rows", "from": self._sent}, [data])
-                self._sent += len(some)
+                self._sent += len(rows)
 
-    def _asked(self, _: Any, message: Any, __: Any) -> None:
-        """The page has only so many rows: a new one, or one that was not listening yet."""
+    def _answer(self, _: Any, message: Any, __: Any) -> None:
+        """Send again what a page lacks that is new, or that was not listening yet."""
         if isinstance(message, dict) and message.get("type") == "need":
             with self._lock:
                 self._sent = max(0, min(int(message.get("from", 0)), self._sent))
@@ -156,12 +158,13 @@ class _Live(_Timeline):
                 self._push()
 
 
-class LiveOrder(_Live):
+class LiveOrder(Live):
     """Partition lanes that fill while records are acknowledged, read and processed.
 
-    journal: what a recorded producer, consumer or team writes. topic: only this one. highlight: a
-    key whose records are outlined. window_s: seconds that are shown; 0 means all. Its twin on paper
-    is `plot_order(journal, x="time")`. Raises KitError for what is no journal.
+    journal: the Journal that a recorded producer, consumer or team writes. topic: show only this
+    one. highlight: a key whose records are outlined. window_s: how many seconds are shown, up to
+    now; 0 means all. Its twin on paper is `plot_order(journal, x="time")`. Raises KitError for
+    anything that is no Journal.
     """
 
     kinds = (*_PLACED, "fault", "killed", "closed")
@@ -179,14 +182,15 @@ class LiveOrder(_Live):
         )  # fmt: skip
 
 
-class LiveLag(_Live):
-    """How far each partition of a group is behind, while a `LagMeter` measures.
+class LiveLag(Live):
+    """How far each partition of a group is behind, in records, while a `LagMeter` measures.
 
-    journal: what the meter and the team write. group: only this one. window_s: seconds that are
-    shown; 0 means all. Its twin on paper is `plot_lag`. Raises KitError for what is no journal.
+    journal: the Journal that the meter and the team write. group: show only this one. window_s: how
+    many seconds are shown, up to now; 0 means all. Its twin on paper is `plot_lag`. Raises KitError
+    for anything that is no Journal.
     """
 
-    kinds = ("lag", *_TURNS)
+    kinds = ("lag", *_MEMBERSHIP)
 
     def __init__(self, journal: Journal, group: str | None = None, window_s: float = 0) -> None:
         super().__init__(
@@ -195,15 +199,15 @@ class LiveLag(_Live):
         )  # fmt: skip
 
 
-class LiveOwnership(_Live):
+class LiveOwnership(Live):
     """Who owns which partition: a Gantt chart of a group, with ends, crashes and faults.
 
-    journal: what a team of recorded consumers writes. group: only this one. window_s: seconds that
-    are shown; 0 means all. Its twin on paper is `plot_ownership`. Raises KitError for what is no
-    journal.
+    journal: the Journal that a team of recorded consumers writes. group: show only this one.
+    window_s: how many seconds are shown, up to now; 0 means all. Its twin on paper is
+    `plot_ownership`. Raises KitError for anything that is no Journal.
     """
 
-    kinds = (*_TURNS, "fault")
+    kinds = (*_MEMBERSHIP, "fault")
 
     def __init__(self, journal: Journal, group: str | None = None, window_s: float = 0) -> None:
         super().__init__(
@@ -215,16 +219,19 @@ class LiveOwnership(_Live):
 class Replay(_Timeline):
     """A player for what has happened: play, pause, step, scrub, and a sentence for each moment.
 
-    journal: complete, with the log (`journal + kafka.read(topic)`) or without. kinds: of rows, by
-    default all that tell something. highlight: a key whose records are outlined. Space plays and
-    pauses, the arrow keys step. Raises KitError for more than 3,000 rows: nobody would watch them.
+    Space plays and pauses, the arrow keys step.
+
+    journal: a complete Journal, with the log (`journal + kafka.read(topic)`) or without. title:
+    stands above. kinds: of the rows that are played. highlight: a key whose records are outlined.
+    panels: what is drawn, of "order", "ownership", "lag" and "actors". Raises KitError for anything
+    that is no Journal, and for more than 3,000 rows, which nobody would watch.
     """
 
     def __init__(
         self,
         journal: Journal,
         title: str = "",
-        kinds: Iterable[str] = (*_PLACED, "sent", "failed", "committed", "fault", *_TURNS),
+        kinds: Iterable[str] = (*_PLACED, "sent", "failed", "committed", "fault", *_MEMBERSHIP),
         highlight: str | None = None,
         panels: Iterable[str] = ("order", "actors"),
     ) -> None:
@@ -239,21 +246,21 @@ class Replay(_Timeline):
         """The rows of the journal, as `Journal.to_frame` gives them."""
         return self._journal.to_frame()
 
-    def _page(self) -> str:
+    def page(self) -> str:
         """All that timeline.js needs, for a page without a kernel."""
-        names = ("uid", "panels", "title", "words", "recording", "highlight")
+        names = ("look", "uid", "panels", "title", "words", "recording", "highlight")
         traits = msgspec.json.encode({name: getattr(self, name) for name in names}).decode()
-        data = traits.replace("<", "\\u003c")  # "</" or "<!--" would end the script element early
+        data = traits.replace("<", "\\u003c")  # "</" or "<!--" could end the script element early
         script = f'<script type="application/json">{data}</script>'
         return f'<div class="kit-replay"><p>{escape(self.words)}</p>{script}</div>'
 
 
 def _recorded(journal: Journal, kinds: tuple[str, ...]) -> dict[str, str]:
-    rows = sorted(_told(journal, kinds), key=lambda row: row.time)
+    rows = sorted(_with_lost_records(journal, kinds), key=lambda row: row.time)
     if len(rows) > MOST_RECORDED:
         raise KitError(
             f"A replay of {len(rows):,} rows is too long to watch",
-            f"A recording has at most {MOST_RECORDED:,} rows",
+            f"A recording holds at most {MOST_RECORDED:,} rows",
             "Choose kinds=, or make a journal of the rows that matter: kit.Journal(rows).",
         )
     numbers = event_numbers(journal)
@@ -265,8 +272,8 @@ def _recorded(journal: Journal, kinds: tuple[str, ...]) -> dict[str, str]:
     return {"recording": data.decode(), "words": words}
 
 
-def _told(journal: Journal, kinds: tuple[str, ...]) -> Iterator[Row]:
-    """The rows of these kinds; a fault that knows a place is told which record is there."""
+def _with_lost_records(journal: Journal, kinds: tuple[str, ...]) -> Iterator[Row]:
+    """The rows of these kinds; a fault that names a place also gets the record that is there."""
     log = {place_of(row): row for row in journal.rows(("stored", "acked", "consumed"))}
     for row in journal.rows(kinds):
         there = log.get(place_of(row)) if row.kind == "fault" and row.offset is not None else None
@@ -278,19 +285,22 @@ def _told(journal: Journal, kinds: tuple[str, ...]) -> Iterator[Row]:
 def compact(
     rows: Iterable[Row], start: float, number_of: Callable[[Any], int | None] | None = None
 ) -> Iterator[list[Any]]:
-    """Rows as timeline.js reads them: ms since `start`, kind, actor, topic, partition, offset, key,
-    number of the event and what else there is to say; without the nulls at their ends."""
+    """Rows as timeline.js reads them, each as a list without the nulls at its end.
+
+    In it are: ms since `start`, kind, actor, topic, partition, offset, key, number of the event,
+    and an extra (the name of a fault, an error, a lag or what was printed).
+    """
+    detail_of = {"fault": "fault", "failed": "error", "lag": "lag"}
     for row in rows:
-        told = row.detail or {}
         extra: Any = row.value if row.kind == "printed" else None
-        for name in {"fault": ("fault",), "failed": ("error",), "lag": ("lag",)}.get(row.kind, ()):
-            extra = told.get(name)
+        if row.kind in detail_of:
+            extra = (row.detail or {}).get(detail_of[row.kind])
         number = number_of(event_of(row)) if number_of and row.key is not None else None
-        short = None if row.key is None else row.key[:64]
-        one = [
+        key = None if row.key is None else row.key[:64]
+        fields = [
             round(1000 * (row.time - start), 1), row.kind, row.actor, row.topic, row.partition,
-            row.offset, short, number, extra,
+            row.offset, key, number, extra,
         ]  # fmt: skip
-        while one[-1] is None:
-            one.pop()
-        yield one
+        while fields[-1] is None:
+            fields.pop()
+        yield fields

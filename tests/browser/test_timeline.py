@@ -26,7 +26,7 @@ LATE = """async ([code, traits]) => {
     end();
     return data.filter((value, i) => i % 4 === 3 && value).length;
 }"""
-NAMES = ("uid", "panels", "title", "words", "recording", "highlight", "running", "window_s")
+NAMES = ("look", "uid", "panels", "title", "words", "recording", "highlight", "running", "window_s")
 
 
 @pytest.mark.parametrize("kind", [kit.Replay, kit.LiveOrder])

@@ -35,13 +35,13 @@ def test_members_are_added_closed_and_killed(team: kit.Workers) -> None:
     click = buttons(panel)
     assert "Drop one acknowledgement" not in click
     click["Kill it"].click()
-    assert "add one first" in panel._said.value
+    assert "add one first" in panel._status.value
     click["Add a member"].click()
     click["Add a member"].click()
     assert panel._who.options == ("member-1", "member-2")
     panel._who.value = "member-2"
     click["Kill it"].click()
-    assert "member-2 was killed" in panel._said.value
+    assert "member-2 was killed" in panel._status.value
     click["Close it"].click()
     states = dict(zip(*team.states()[["worker", "state"]].to_numpy().T, strict=True))
     assert states == {"member-1": "closed", "member-2": "killed"}
@@ -54,7 +54,7 @@ def test_one_acknowledgement_is_dropped_and_delays_come_and_go(kafka: Broker) ->
         panel = kit.FaultPanel(faults)
         click = buttons(panel)
         click["Drop one acknowledgement"].click()
-        assert "no proxy" in panel._said.value, "a sentence in place of a stack trace"
+        assert "no proxy" in panel._status.value, "a sentence in place of a stack trace"
         settings = {"enable_idempotence": False, "acks": "all"}
         with KafkaProducer(**kafka.behind(faults), **settings) as producer:
             click["Drop one acknowledgement"].click()
@@ -69,8 +69,8 @@ def test_one_acknowledgement_is_dropped_and_delays_come_and_go(kafka: Broker) ->
 
 def test_values_are_shown_as_text(team: kit.Workers) -> None:
     panel = kit.FaultPanel(team=team)
-    panel._say("<img src=x onerror=alert(1)>")
-    assert "<img" not in panel._said.value
+    panel._report("<img src=x onerror=alert(1)>")
+    assert "<img" not in panel._status.value
 
 
 @pytest.mark.parametrize("given", [(), (None, None), ("faults",), (None, "team")])

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 import kitlib as kit
-from kitlib.widgets.views import MOST_RECORDED, MOST_ROWS, _Live, compact
+from kitlib.widgets.views import MOST_RECORDED, MOST_ROWS, Live, compact
 
 LIVE: list[Any] = [kit.LiveOrder, kit.LiveLag, kit.LiveOwnership]
 
@@ -26,7 +26,7 @@ def acked(journal: kit.Journal, count: int = 1, **fields: Any) -> None:
 class Page:
     """Stands where the browser is: keeps the messages that a view sends."""
 
-    def __init__(self, view: _Live) -> None:
+    def __init__(self, view: Live) -> None:
         self.rows: list[Any] = []
         self.view = view
         self.listening = True
@@ -40,7 +40,7 @@ class Page:
         if message["from"] > len(self.rows):
             ask = {"type": "need", "from": len(self.rows)}
             # The kernel hears it on another thread than the one that is sending.
-            threading.Thread(target=self.view._asked, args=(self.view, ask, [])).start()
+            threading.Thread(target=self.view._answer, args=(self.view, ask, [])).start()
             return
         self.rows += new[len(self.rows) - message["from"] :]
 
@@ -77,7 +77,7 @@ def test_a_page_that_is_opened_after_the_end_gets_everything() -> None:
     acked(journal, MOST_ROWS + 5)
     view.stop()
     page = Page(view)
-    view._asked(view, {"type": "need", "from": 0}, [])
+    view._answer(view, {"type": "need", "from": 0}, [])
     assert len(page.rows) == MOST_ROWS + 5
 
 
@@ -87,7 +87,7 @@ def test_rubbish_from_a_page_does_no_harm(rubbish: Any) -> None:
     view = kit.LiveOrder(journal)
     page = Page(view)
     acked(journal, 3)
-    view._asked(view, rubbish, [])
+    view._answer(view, rubbish, [])
     view.stop()
     assert len(page.rows) == 3
 
