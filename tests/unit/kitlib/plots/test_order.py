@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from pictures import lanes, texts
 
 import kitlib as kit
+from kitlib._look import PALETTE
 from kitlib.journal import Journal
-from kitlib.plots._style import PALETTE
-
-
-@pytest.fixture(autouse=True)
-def no_window() -> Iterator[None]:
-    with mpl.rc_context({"backend": "agg"}):
-        plt.switch_backend("agg")
-        yield
-    plt.close("all")
 
 
 def log(*parts: str, topic: str = "requests") -> Journal:
@@ -34,14 +26,6 @@ def log(*parts: str, topic: str = "requests") -> Journal:
                 partition=partition, offset=offset, key=key, value=json.dumps({"n": offset}),
             )  # fmt: skip
     return journal
-
-
-def texts(ax: Axes) -> list[str]:
-    return [text.get_text() for text in ax.texts]
-
-
-def lanes(ax: Axes) -> list[str]:
-    return [label.get_text() for label in ax.get_yticklabels()]
 
 
 def points(ax: Axes, label: str) -> list[tuple[float, float]]:

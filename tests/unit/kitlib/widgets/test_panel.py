@@ -77,3 +77,17 @@ def test_values_are_shown_as_text(team: kit.Workers) -> None:
 def test_what_it_cannot_act_on_is_refused(given: tuple[Any, ...]) -> None:
     with pytest.raises(kit.KitError):
         kit.FaultPanel(*given)
+
+
+def test_a_panel_holds_a_live_view_and_a_page_without_a_kernel_gets_words(
+    team: kit.Workers,
+) -> None:
+    view = kit.LiveLag(team.journal)
+    panel = kit.FaultPanel(team=team, view=view)
+    view.stop()
+    assert panel.children[-1] is view
+    assert repr(panel) == "FaultPanel(team)"
+    page = panel._repr_mimebundle_()["text/html"]
+    assert "Buttons that break things" in page and "records each partition is behind" in page
+    with pytest.raises(kit.KitError, match="object of type Journal"):
+        kit.FaultPanel(team=team, view=team.journal)  # type: ignore[arg-type]

@@ -1,22 +1,32 @@
-"""Many points: what is left out cannot be seen."""
+"""Many points: what is left out cannot be seen. Labels keep their distance, every plot shows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
 from kitlib.plots import _style
+from kittools import course
 
 SIZE = 60_000
 WALK = np.random.default_rng(1).integers(-50, 51, SIZE).cumsum().astype(float)
 LINE = {"ls": "-", "lw": 2, "ms": 0, "color": "#0072B2"}
 DOTS = {"ls": "", "ms": 3, "mew": 0, "color": "#0072B2"}
+CELLS = (
+    "import kitlib as kit\n"
+    "rows = [kit.Journal().add('stored', topic='t', partition=p, offset=0) for p in (0, 1)]\n"
+    "journal = kit.Journal(rows)",
+    "kit.plot_shares(journal);",
+    "kit.plot_order(journal);",
+)
 
 
 def ink(draw: Callable[[Axes], object]) -> np.ndarray:
@@ -72,3 +82,21 @@ def test_a_larger_picture_shows_more() -> None:
         assert len(line.get_xdata()) == SIZE
         plt.close(figure)
     assert seen[0] < 20 and seen[1] == 100
+
+
+def test_labels_of_equal_lag_do_not_lie_on_one_another() -> None:
+    assert _style.spread([5, 0, 0, 1], 2).tolist() == [6, 0, 2, 4]
+
+
+def test_the_second_picture_shows_as_the_first_does(tmp_path: Path) -> None:
+    path = tmp_path / "90_plots.ipynb"
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS]), path
+    )
+    result = course.execute(path, output=tmp_path)
+    assert result.passed, result.problem
+    shown = [
+        [output for output in cell.outputs if "image/png" in output.get("data", {})]
+        for cell in nbformat.read(path, as_version=4).cells
+    ]
+    assert [len(pictures) for pictures in shown] == [0, 1, 1]
