@@ -18,6 +18,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.artist import allow_rasterization
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
@@ -175,10 +176,11 @@ def empty(ax: Axes, sentence: str) -> Axes:
     return described(ax, sentence)
 
 
-def whole_numbers(ax: Axes, label: str) -> None:
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
-    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    ax.set_xlabel(label, fontsize=9, color=QUIET)
+def whole_numbers(axis: Axis, label: str, most: int = 8) -> None:
+    """Ticks at so many whole numbers at most, with commas, and a label."""
+    axis.set_major_locator(MaxNLocator(integer=True, nbins=most))
+    axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axis.set_label_text(label, fontsize=9, color=QUIET)
 
 
 class Clock:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from kitlib._look import colour
 from kitlib.journal import Journal
 from kitlib.journal.naming import listed
 from kitlib.plots import _read, _style
-from kitlib.plots._style import BAND, QUIET, plain, styled
+from kitlib.plots._style import BAND, plain, styled
 from kitlib.plots.ownership import life_lines, moments
 
 _SEPARATE = 300  # with more measurements of a partition, their dots would merge to a thick line
@@ -45,11 +44,9 @@ def plot_lag(
     clock = _style.Clock(ax, np.concatenate([times for times, _ in lines.values()]))
     peaks = {lane: int(lags.max()) for lane, (_, lags) in lines.items()}
     ax.set_ylim(0, max(peaks.values()) * 1.08 or 1)
-    ax.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     ax.grid(axis="y", color=BAND)
     ax.set_axisbelow(True)
-    ax.set_ylabel("records behind", fontsize=9, color=QUIET)
+    _style.whole_numbers(ax.yaxis, "records behind", 6)
     lanes = sorted(lines)
     labels = _style.partition_labels(lanes)
     gap = ax.get_ylim()[1] * 13 / _style.room(ax)[1]

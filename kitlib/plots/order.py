@@ -55,10 +55,10 @@ def plot_order(
         clock = _style.Clock(ax, records.time)
         along = clock(records.time)
     else:
-        _style.whole_numbers(ax, "offset in the partition")
+        _style.whole_numbers(ax.xaxis, "offset in the partition")
     smallest = 4 if len(along) < 100_000 else 3  # more pixels take longer
     size = float(np.clip(350 / max(records.counts), smallest, 7))
-    labels, headline = _labels(records), _headline(records)
+    labels, headline = _style.partition_labels(records.lanes), _headline(records)
     for lane, (_, partition) in enumerate(records.lanes):
         ax.axhline(lane, color=BAND, lw=14, zorder=0)
         here = along[records.lane == lane]
@@ -102,9 +102,9 @@ def plot_shares(
         share = f"{count:,}  ({count / sum(counts):.1%})"
         most = count == max(counts) > min(counts)
         note(ax, share, (count, lane), (6, 0), fontsize=10, weight="bold" if most else "normal")
-    _style.lanes(ax, _labels(records))
+    _style.lanes(ax, _style.partition_labels(records.lanes))
     ax.set_xlim(0, max(counts) * 1.2)
-    _style.whole_numbers(ax, "records")
+    _style.whole_numbers(ax.xaxis, "records")
     _style.title(ax, _headline(records))
     return _style.described(ax, f"{_headline(records)}, a bar each: {_shares(records)}.")
 
@@ -147,10 +147,6 @@ def _outline(ax: Axes, where: list[float], chosen: list[tuple[Row, int, int]], s
                 break
 
 
-def _labels(records: Records) -> list[str]:
-    return _style.partition_labels(records.lanes)
-
-
 def _count(number: int, kind: str = "") -> str:
     return " ".join(filter(None, [f"{number:,}", kind, "record" if number == 1 else "records"]))
 
@@ -163,7 +159,7 @@ def _headline(records: Records) -> str:
 
 
 def _shares(records: Records) -> str:
-    each = zip(_labels(records), records.counts, strict=True)
+    each = zip(_style.partition_labels(records.lanes), records.counts, strict=True)
     total = len(records.lane)
     return listed([f"{label} holds {n:,} ({n / total:.1%})" for label, n in each], 16)
 

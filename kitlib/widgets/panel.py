@@ -18,8 +18,6 @@ from kitlib.faults import Faults
 from kitlib.widgets.views import Live
 from kitlib.workers import Workers
 
-_WRAP = {"flex_flow": "row wrap", "align_items": "center"}  # in a narrow window
-
 
 class FaultPanel(ipywidgets.VBox):
     """Buttons: drop one acknowledgement, delay answers, clear; and for members add, close, kill.
@@ -31,10 +29,7 @@ class FaultPanel(ipywidgets.VBox):
     """
 
     def __init__(
-        self,
-        faults: Faults | None = None,
-        team: Workers | None = None,
-        view: Live | None = None,
+        self, faults: Faults | None = None, team: Workers | None = None, view: Live | None = None
     ) -> None:
         for value, kind in ((faults, Faults), (team, Workers), (view, Live)):
             if not isinstance(value, kind | None):
@@ -44,60 +39,77 @@ class FaultPanel(ipywidgets.VBox):
                     "Write kit.FaultPanel(faults, team), or kit.FaultPanel(team=team).",
                 )
         if faults is None and team is None:
-            raise KitError(
-                "This panel has nothing to act on", fix="Write kit.FaultPanel(faults, team)"
-            )
-        self._faults = faults
+            raise KitError("A panel needs faults or a team", fix="Write kit.FaultPanel(faults)")
         self._team = team
         self._view = view
         self._status = ipywidgets.HTML()
         rows: list[ipywidgets.Widget] = []
         if faults is not None:
-            self._delay = ipywidgets.BoundedIntText(
-                value=200,
-                min=1,
-                max=10_000,
-                layout={"width": "6em"},
-                tooltip="milliseconds that each answer is late",
-            )
-            rows.append(
-                ipywidgets.HBox(
-                    [
-                        self._button("Drop one acknowledgement", self._drop),
-                        self._button("Delay answers by (ms)", self._delay_answers),
-                        self._delay,
-                        self._button("Clear faults", self._clear),
-                    ],
-                    layout=_WRAP,
-                )
-            )
+            rows.append(self._fault_row(faults))
         if team is not None:
-            self._who = ipywidgets.Dropdown(options=team._running(), layout={"width": "10em"})
-            rows.append(
-                ipywidgets.HBox(
-                    [
-                        self._button("Add a member", self._add),
-                        ipywidgets.Label("or choose one:"),
-                        self._who,
-                        self._button("Close it", lambda: self._end("closed")),
-                        self._button("Kill it", lambda: self._end("killed")),
-                    ],
-                    layout=_WRAP,
-                )
-            )
-        super().__init__([*rows, self._status, *filter(None, [view])])
+            rows.append(self._team_row(team))
+        super().__init__([*rows, self._status, *([view] if view else [])])
         self._report("Nothing done yet.")
 
     def __repr__(self) -> str:
-        acts_on = [name for name in ("faults", "team") if getattr(self, f"_{name}") is not None]
-        return f"FaultPanel({', '.join(acts_on)})"
+        return "Buttons that break things and mend them, while a notebook runs."
 
     def _repr_mimebundle_(self, **how: Any) -> Any:
-        words = "<p>Buttons that break things. They work while a notebook runs.</p>"
-        html = words + (self._view.page() if self._view else "")
-        return {**super()._repr_mimebundle_(**how), "text/html": html}
+        page = f"<p>{self!r}</p>" + (self._view.page() if self._view else "")
+        return {**super()._repr_mimebundle_(**how), "text/html": page}
+
+    def _fault_row(self, faults: Faults) -> ipywidgets.HBox:
+        self._delay = ipywidgets.BoundedIntText(
+            value=200, min=1, max=10_000, layout={"width": "6em"},
+            tooltip="milliseconds that each answer is late",
+        )  # fmt: skip
+
+        def drop() -> str:
+            faults.drop_ack(times=1)
+            return "Armed: the next acknowledgement of a Produce request will be lost."
+
+        def delay() -> str:
+            faults.delay(delay_ms=self._delay.value)
+            return f"Each answer is now {self._delay.value} ms late, until the faults are cleared."
+
+        def clear() -> str:
+            faults.clear()
+            return "No fault is armed."
+
+        return _row(
+            self._button("Drop one acknowledgement", drop),
+            self._button("Delay answers by (ms)", delay),
+            self._delay,
+            self._button("Clear faults", clear),
+        )
+
+    def _team_row(self, team: Workers) -> ipywidgets.HBox:
+        self._who = ipywidgets.Dropdown(options=team._running(), layout={"width": "10em"})
+
+        def add() -> str:
+            known = set(team.states()["worker"])
+            name = next(f"member-{n}" for n in count(1) if f"member-{n}" not in known)
+            team.start(name)
+            return f"{name} is running and joins the group."
+
+        def end(act: Callable[[str], None], done: str) -> str:
+            self._list_members(team)
+            name = self._who.value
+            if name is None:
+                return "No member is running: add one first."
+            act(name)
+            return f"{name} was {done}."
+
+        return _row(
+            self._button("Add a member", add),
+            ipywidgets.Label("or choose one:"),
+            self._who,
+            self._button("Close it", lambda: end(team.close, "closed")),
+            self._button("Kill it", lambda: end(team.kill, "killed")),
+        )
 
     def _button(self, text: str, act: Callable[[], str]) -> ipywidgets.Button:
+        """A button that does `act` and reports the sentence that this returns."""
         button = ipywidgets.Button(description=text, layout={"width": "auto"})
 
         def clicked(_: Any) -> None:
@@ -109,7 +121,7 @@ class FaultPanel(ipywidgets.VBox):
             finally:
                 button.disabled = False
                 if self._team is not None:
-                    self._list_members()
+                    self._list_members(self._team)
 
         button.on_click(clicked)
         return button
@@ -117,42 +129,13 @@ class FaultPanel(ipywidgets.VBox):
     def _report(self, text: str) -> None:
         self._status.value = f"<div role='status'>{escape(text)}</div>"
 
-    def _list_members(self) -> None:
-        assert self._team is not None
-        chosen, running = self._who.value, self._team._running()
+    def _list_members(self, team: Workers) -> None:
+        chosen, running = self._who.value, team._running()
         self._who.options = running
         if chosen in running:
             self._who.value = chosen
 
-    # -- what the buttons do; each returns the sentence that the panel then shows ----------------
 
-    def _drop(self) -> str:
-        assert self._faults is not None
-        self._faults.drop_ack(times=1)
-        return "Armed: the next acknowledgement of a Produce request will be lost."
-
-    def _delay_answers(self) -> str:
-        assert self._faults is not None
-        self._faults.delay(delay_ms=self._delay.value)
-        return f"Each answer is now {self._delay.value} ms late, until the faults are cleared."
-
-    def _clear(self) -> str:
-        assert self._faults is not None
-        self._faults.clear()
-        return "No fault is armed."
-
-    def _add(self) -> str:
-        assert self._team is not None
-        known = set(self._team.states()["worker"])
-        name = next(f"member-{n}" for n in count(1) if f"member-{n}" not in known)
-        self._team.start(name)
-        return f"{name} is running and joins the group."
-
-    def _end(self, how: str) -> str:
-        assert self._team is not None
-        self._list_members()
-        name = self._who.value
-        if name is None:
-            return "No member is running: add one first."
-        self._team.kill(name) if how == "killed" else self._team.close(name)
-        return f"{name} was {how}."
+def _row(*widgets: ipywidgets.Widget) -> ipywidgets.HBox:
+    # It wraps in a narrow window.
+    return ipywidgets.HBox(widgets, layout={"flex_flow": "row wrap", "align_items": "center"})

@@ -235,11 +235,9 @@ class Replay(_Timeline):
         highlight: str | None = None,
         panels: Iterable[str] = ("order", "actors"),
     ) -> None:
-        if isinstance(journal, Journal):
-            traits = _recorded(journal, tuple(kinds))
+        traits = _recorded(journal, tuple(kinds)) if isinstance(journal, Journal) else {}
         super().__init__(
-            journal, title=title, panels=list(panels), highlight=highlight,
-            **(traits if isinstance(journal, Journal) else {}),
+            journal, title=title, panels=list(panels), highlight=highlight, **traits
         )  # fmt: skip
 
     def frame(self) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from kittools import house
 # Each room may import from the layers before its own, never from its own or a later one. Data flows
 # the same way: what the broker did becomes rows, and rows become verdicts and pictures.
 LAYERS = (
-    ("errors",),
+    ("_look", "errors"),
     ("_notebook", "_wait", "events", "process"),
     ("journal",),
     ("checks", "database", "faults", "lag", "plots"),
@@ -26,7 +26,11 @@ LAYERS = (
     ("kittools",),
 )
 # What judges or draws knows rows and events, and no way to touch a broker.
-PURE = {"checks": {"journal"}, "plots": {"journal"}, "exercises": {"checks", "events", "journal"}}
+PURE = {
+    "checks": {"journal"},
+    "plots": {"_look", "journal"},
+    "exercises": {"checks", "events", "journal"},
+}
 GRAPH = house.imports()
 
 
