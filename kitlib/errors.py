@@ -7,6 +7,8 @@ lessons show them unchanged.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class KitError(Exception):
     """An error with a reason and a way out.
@@ -31,6 +33,16 @@ class KitError(Exception):
         return "\n".join(
             _sentence(part) for part in (self.what, self.why, self.fix) if part.strip()
         )
+
+
+def wrong_type(expected: str, value: object, fix: str = "") -> KitError:
+    """The error for a value of another type: "Expected a journal, got list"."""
+    return KitError(f"Expected {expected}, got {type(value).__name__}", fix=fix)
+
+
+def unknown(kind: str, name: object, known: Iterable[str], fix: str = "") -> KitError:
+    """The error for a name that does not exist: "Unknown design 'x'. Known are a, b"."""
+    return KitError(f"Unknown {kind} {name!r}", f"Known are {', '.join(known) or 'none'}", fix)
 
 
 def _sentence(text: str) -> str:
