@@ -1,9 +1,9 @@
 """Resolve Kafka's jars by Maven coordinates and write ``kitlib/broker/jars.lock``.
 
-When the Kafka version changes, run ``.venv/bin/python -m kittools.lock_jars`` with the dev parts,
-which bring jgo. Learners never run it: the kit fetches exactly what the lock names and refuses a
-jar whose SHA-256 differs. Kafka and the log4j binding are resolved apart, because log4j's own
-dependency management would replace Kafka's client jar with an older one.
+When the Kafka version changes, run ``.venv/bin/python -m kittools.lock_jars``. Learners never run
+it: the kit fetches exactly what the lock names and refuses a jar whose SHA-256 differs. Kafka and
+the log4j binding are resolved apart, because log4j's own dependency management would replace
+Kafka's client jar with an older one.
 """
 
 from __future__ import annotations

@@ -33,7 +33,6 @@ _BUNDLED = Path(__file__).parent.parent.parent / "bundle" / "jars"  # what `kit 
 
 # Every jar gets this time: the start-up cache recognises its jars by it, even after a new download.
 _MTIME_S = 1_000_000_000
-_MAVEN_CENTRAL_URL = "https://repo.maven.apache.org/maven2"
 _TIMEOUT_S = 20.0
 # Somebody set them for another JVM; they would change ours.
 _FOREIGN = (
@@ -177,9 +176,10 @@ def _fetch(coordinate: str, digest: str) -> None:
         os.utime(folder / name, (_MTIME_S, _MTIME_S))
         return
     import pooch
+    from jgo.constants import MAVEN_CENTRAL_URL  # so that no file here names a registry's host
 
     pooch.get_logger().setLevel("WARNING")  # progress is the caller's
-    base = os.environ.get("KIT_MAVEN_URL", _MAVEN_CENTRAL_URL).rstrip("/")
+    base = os.environ.get("KIT_MAVEN_URL", MAVEN_CENTRAL_URL).rstrip("/")
     group, artifact, version = coordinate.split(":")
     remove(folder / name)
     timeout = float(os.environ.get("KIT_NETWORK_TIMEOUT_S") or _TIMEOUT_S)
