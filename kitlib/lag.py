@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from kitlib._notebook import after_each_cell
 from kitlib.errors import KitError
-from kitlib.journal import Journal, Row
+from kitlib.journal import Journal, Row, expect_journal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,13 +55,8 @@ class LagMeter:
                 f"Expected a Kafka handle, got {type(kafka).__name__}",
                 fix="Write kit.LagMeter(kafka, group) with kafka = kit.connect()",
             )
-        if journal is not None and not isinstance(journal, Journal):
-            raise KitError(
-                f"Expected a journal, got {type(journal).__name__}",
-                fix="Make one with kit.Journal()",
-            )
         self.group = group
-        self.journal = Journal() if journal is None else journal
+        self.journal = Journal() if journal is None else expect_journal(journal)
         self._kafka = kafka
         self._every_s = every_s
         self._topics = [topics] if isinstance(topics, str) else topics

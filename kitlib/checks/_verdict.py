@@ -11,7 +11,7 @@ from functools import cache
 from html import escape
 
 from kitlib.errors import KitError
-from kitlib.journal import Journal, Row
+from kitlib.journal import Journal, Row, expect_journal
 from kitlib.journal.naming import event_numbers, name_of, places
 
 
@@ -54,14 +54,9 @@ def rows_of(
 
     Raises KitError for something else than a journal, and if it has none of the rows `needed`.
     """
-    if not isinstance(journal, Journal):
-        raise KitError(
-            what=f"Expected a journal, got {type(journal).__name__}.",
-            fix="Make one with kit.Journal(), or from a frame with kit.Journal.from_frame(frame).",
-        )
     equals = {"topic": topic, "group": group}
     equals = {name: value for name, value in equals.items() if value}
-    rows = journal.rows(kind, **equals)
+    rows = expect_journal(journal).rows(kind, **equals)
     if needed and not rows:
         kinds = kind if isinstance(kind, str) else " or ".join(kind)
         narrowed = "".join(f" of {name} {value!r}" for name, value in equals.items())

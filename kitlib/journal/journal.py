@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from kitlib._wait import wait_until
-from kitlib.errors import KitError
+from kitlib.errors import KitError, wrong_type
 from kitlib.journal._row import FIELDS, KINDS, Row, encoder, make_row, matcher, parse
 from kitlib.journal._tape import Tape
 
@@ -155,6 +155,17 @@ class Journal(Tape):
         body = "".join(f"<tr>{_cells(row, names)}</tr>" for row in rows)
         last = " The last ten:" if len(self) > len(rows) else ""
         return f"<p>{escape(repr(self))}{last}</p><table><tr>{head}</tr>{body}</table>"
+
+
+def expect_journal(value: object) -> Journal:
+    """The value, if it is a journal. Raises KitError for anything else."""
+    if not isinstance(value, Journal):
+        raise wrong_type(
+            "a journal",
+            value,
+            "Make one with kit.Journal(), or from a frame with kit.Journal.from_frame(frame)",
+        )
+    return value
 
 
 def _cells(row: Row, names: list[str]) -> str:
