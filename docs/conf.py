@@ -7,6 +7,8 @@ from pathlib import Path
 from docutils import nodes
 from sphinx import addnodes
 
+from kittools.site import pages
+
 HERE = Path(__file__).parent
 FACTS = json.loads((HERE / "facts.json").read_text("utf-8"))
 
@@ -19,6 +21,8 @@ exclude_patterns = ["_parts", "_notebooks", "_templates"]
 nb_execution_mode = "off"  # executed already, by the library that `kit run` uses
 nb_merge_streams = True
 myst_heading_anchors = 3
+myst_enable_extensions = ["substitution"]
+myst_substitutions = pages.substitutions(FACTS)
 default_role = "code"  # docstrings write code between single backticks
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"

@@ -1,7 +1,8 @@
-"""Turns an executed notebook into the source of a page, and fills facts into the other pages.
+"""Turns an executed notebook into the source of a page, and has what other pages substitute.
 
-A page shows what the run showed, without what belongs to a kernel or to one machine. It does not
-execute and does not build: that is `site`.
+A page shows what the run showed, without what belongs to a kernel or to one machine. What the other
+pages have between double braces comes from here, too; MyST puts it in (see `docs/conf.py`). Nothing
+is executed or built here: that is `build`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,11 @@ MEASURED = ROOT / "docs" / "measured"
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _MINUTES = re.compile(r"About (\d+) minutes")
 _REPLAY = '<div class="kit-replay">'
-_MARK = re.compile(r"\{\{(\w+)(?: ([\w.:, -]+))?\}\}")
 _GITHUB = re.compile(r"(?:https://|ssh://git@|git@)github\.com[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?")
 
 
 def facts_of(notebook: Any) -> dict[str, Any]:
-    """What a lesson says of itself: its title, the minutes it asks for, and its players."""
+    """The "title" of a lesson, the "minutes" it asks for, and its "replays", as in the notebook."""
     first = notebook.cells[0].source
     minutes = _MINUTES.search(first)
     return {
@@ -52,7 +52,7 @@ def replays(notebook: Any) -> Iterator[str]:
 
 
 def page(notebook: Any, name: str, facts: dict[str, Any]) -> Any:
-    """An executed notebook as the source of a page: with facts and anchors, without widgets."""
+    """Make an executed notebook the source of a page, in place: facts and anchors, no widgets."""
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         cell.metadata["anchor"] = cell.id
@@ -68,7 +68,7 @@ def page(notebook: Any, name: str, facts: dict[str, Any]) -> Any:
 
 
 def scrubbed(text: str) -> str:
-    """A text without the paths of the machine that ran the lessons."""
+    """The text with neutral names for the paths of the machine that ran the lessons."""
     for place, name in _places():
         text = re.sub(rf"(?<![\w.~-]){re.escape(place)}(?![\w-]|\.\w)", name, text)
     return text
@@ -102,105 +102,95 @@ the [glossary](../glossary.md). **Verified** with Kafka {facts["kafka"]} and kaf
 
 def binder(repository: str, notebook: str) -> str:
     """The address that opens a notebook of a public repository in Binder; "" if not on GitHub."""
-    found = _GITHUB.fullmatch(repository)
-    place = notebook.replace("/", "%2F")
-    return f"https://mybinder.org/v2/gh/{found[1]}/HEAD?labpath={place}" if found else ""
+    on_github = _GITHUB.fullmatch(repository)
+    path = notebook.replace("/", "%2F")
+    return f"https://mybinder.org/v2/gh/{on_github[1]}/HEAD?labpath={path}" if on_github else ""
 
 
-def filled(text: str, facts: dict[str, Any]) -> str:
-    """A page with its marks, such as {{timings}} or {{replay 06_duplicates}}, replaced."""
+def substitutions(facts: dict[str, Any]) -> dict[str, Any]:
+    """What the pages write between double braces, and MyST hands to Jinja.
 
-    def fill(mark: re.Match[str]) -> str:
-        if mark[1] not in _FILL:
-            raise KitError(f"Nothing is known as {mark[0]}", "", f"There are {', '.join(_FILL)}.")
-        return _FILL[mark[1]](facts, mark[2] or "")
+    Each function returns Markdown or HTML, and raises KitError for what it does not know.
+    """
+    return {
+        "facts": facts,
+        "replay": functools.partial(replay, facts),
+        "timings": functools.partial(timings, facts),
+        "schedule": functools.partial(schedule, facts),
+        "measured": measured,
+        "spent": spent,
+    }
 
-    return _MARK.sub(fill, text)
 
-
-def _replay(facts: dict[str, Any], lesson: str) -> str:
-    """The first player of a lesson."""
-    found = facts["lessons"].get(lesson, {}).get("replays")
-    if not found:
+def replay(facts: dict[str, Any], lesson: str) -> str:
+    """The first player of a lesson, which starts by itself."""
+    players = facts["lessons"].get(lesson, {}).get("replays")
+    if not players:
         raise KitError(f"The lesson {lesson} shows no replay", "", "End a cell on kit.Replay(...).")
-    return str(found[0]).replace(_REPLAY, '<div class="kit-replay" data-start="auto">', 1)
+    return str(players[0]).replace(_REPLAY, '<div class="kit-replay" data-start="auto">', 1)
 
 
-def _timings(facts: dict[str, Any], _: str) -> str:
-    """A table of the lessons with their measured and estimated times."""
+def timings(facts: dict[str, Any]) -> str:
+    """A table of the lessons, with the minutes that we estimate and the seconds measured."""
     lines = [
         "| lesson | about, minutes | execution, seconds | cells | claims | exercises |",
         "|---|--:|--:|--:|--:|--:|",
     ]
-    for name, one in facts["lessons"].items():
-        numbers = (
-            one["minutes"], f"{one['seconds']:.0f}", one["cells"], one["claims"], one["exercises"]
-        )  # fmt: skip
-        linked = f"[{one['title']}](/lessons/{name}.ipynb)"
-        lines.append(f"| {linked} | " + " | ".join(map(str, numbers)) + " |")
+    for name, lesson in facts["lessons"].items():
+        cells = [f"[{lesson['title']}](/lessons/{name}.ipynb)", lesson["minutes"]]
+        cells += [f"{lesson['seconds']:.0f}", lesson["cells"], lesson["claims"]]
+        lines.append(_row(*cells, lesson["exercises"]))
     return "\n".join(lines)
 
 
-def _schedule(facts: dict[str, Any], plan: str) -> str:
-    """A timetable: numbers of lessons, which take the minutes they claim, and other:minutes."""
+def _row(*cells: object) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def schedule(facts: dict[str, Any], plan: str) -> str:
+    """A timetable from nine o'clock on.
+
+    plan: numbers of lessons, which take the minutes they ask for, and anything else as
+    what:minutes, with spaces between.
+    """
     lines, clock = ["| from | what | minutes |", "|---|---|--:|"], 9 * 60
+    lessons = {name[:2]: (name, lesson) for name, lesson in facts["lessons"].items()}
     for part in plan.split():
-        what, _, given = part.partition(":")
-        name = next((name for name in facts["lessons"] if name.startswith(f"{part}_")), "")
-        minutes = int(given) if given else facts["lessons"][name]["minutes"]
-        shown = what if given else f"[{facts['lessons'][name]['title']}](/lessons/{name}.ipynb)"
-        lines.append(f"| {clock // 60:02}:{clock % 60:02} | {shown} | {minutes} |")
-        clock += minutes
+        if part in lessons:
+            name, lesson = lessons[part]
+            what, minutes = f"[{lesson['title']}](/lessons/{name}.ipynb)", lesson["minutes"]
+        else:
+            what, minutes = part.split(":")
+        lines.append(_row(f"{clock // 60:02}:{clock % 60:02}", what, minutes))
+        clock += int(minutes)
     return "\n".join([*lines, f"| {clock // 60:02}:{clock % 60:02} | end | |"])
 
 
-def _measured(_: dict[str, Any], wanted: str) -> str:
-    """The table of a benchmark, from the file that `kit bench all` wrote, and where it came from.
+def measured(name: str, words: str = "") -> str:
+    """The table of a benchmark, from the file that `kit bench all` wrote, and where it was taken.
 
-    "name: words" gives only the rows whose names contain these words.
+    words: take only the rows whose names contain them.
     """
-    name, words = (*wanted.split(": "), "")[:2]
-    told = _told(name)
-    lines = ["| " + " | ".join(COLUMNS) + " |", "|---|--:|--:|--:|---|"]
-    for row in told["rows"]:
-        if words in row["what"]:
-            lines.append("| " + " | ".join(Figure.from_json(row).cells()) + " |")
-    if len(lines) == 2:
-        raise KitError(
-            f"The figures of {name} hold none with {words!r}", "", "Look into docs/measured."
-        )
-    return "\n".join([*lines, "", f"*{told['how']}. {told['machine']}; {told['day']}.*"])
+    report = _report(name)
+    rows = [Figure.from_json(row).cells() for row in report["rows"] if words in row["what"]]
+    if not rows:
+        raise KitError(f"No figure of {name} has {words!r} in its name", "", f"See {MEASURED}.")
+    lines = [_row(*COLUMNS), "|---|--:|--:|--:|---|", *(_row(*cells) for cells in rows)]
+    return "\n".join([*lines, "", f"*{report['how']}. {report['machine']}; {report['day']}.*"])
 
 
-def _told(name: str) -> dict[str, Any]:
-    """What `kit bench all` wrote of a benchmark. Raises KitError if it did not."""
-    path = MEASURED / f"{name}.json"
-    if not path.exists():
-        raise KitError(f"Nothing is measured as {name}", "", f"Run ./kit bench all {name}.")
-    return dict(json.loads(path.read_text("utf-8")))
-
-
-def _spent(*_: object) -> str:
-    """A table of the seconds of each lesson, and what they were spent on."""
-    medians = {row["what"]: row["median"] for row in _told("course")["rows"]}
-    names = list(dict.fromkeys(name.split(": ")[0] for name in medians))
-    lines = [f"| seconds | {' | '.join(PARTS)} | all |", "|---|" + "--:|" * (len(PARTS) + 1)]
-    for name in names:
-        cells = [medians[f"{name}: {part}"] for part in PARTS] + [medians[name]]
-        lines.append(f"| {name} | " + " | ".join(f"{cell:.1f}" for cell in cells) + " |")
+def spent() -> str:
+    """A table of the seconds of each lesson, and where they went."""
+    medians = {row["what"]: row["median"] for row in _report("course")["rows"]}
+    lines = [_row("seconds", *PARTS, "all"), "|---|" + "--:|" * (len(PARTS) + 1)]
+    for name in dict.fromkeys(what.split(": ")[0] for what in medians):
+        seconds = [medians[f"{name}: {part}"] for part in PARTS] + [medians[name]]
+        lines.append(_row(name, *(f"{value:.1f}" for value in seconds)))
     return "\n".join(lines)
 
 
-def _total(facts: dict[str, Any], what: str) -> str:
-    return f"{sum(one[what] for one in facts['lessons'].values()):.0f}"
-
-
-_FILL: dict[str, Callable[[dict[str, Any], str], str]] = {
-    "replay": _replay,
-    "timings": _timings,
-    "schedule": _schedule,
-    "total": _total,
-    "measured": _measured,
-    "spent": _spent,
-    "fact": lambda facts, name: str(facts[name]),
-}
+def _report(name: str) -> dict[str, Any]:
+    path = MEASURED / f"{name}.json"
+    if not path.exists():
+        raise KitError(f"Nothing was measured as {name}", "", f"Run ./kit bench all {name}.")
+    return dict(json.loads(path.read_text("utf-8")))

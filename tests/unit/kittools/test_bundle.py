@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -43,3 +44,22 @@ def test_a_lesson_runs_from_a_bundle_without_a_network_and_without_caches(tmp_pa
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "not all that is needed" not in ran.stderr
     assert "00_start_here: passed" in ran.stdout
+
+
+def test_a_bundle_holds_the_packages_of_every_patch_version() -> None:
+    locked = "\n".join(
+        [
+            "one==1.0 \\\n    --hash=sha256:aa\n    # via kit",
+            "two==1.0 ; python_full_version < '3.0' \\\n    --hash=sha256:bb",
+            "old==1.0 ; python_full_version < '3.99.5' \\\n    --hash=sha256:cc",
+            "new==1.0 ; python_full_version >= '3.1' \\\n    --hash=sha256:dd",
+            "new==2.0 ; python_full_version >= '3.2' \\\n    --hash=sha256:ee",
+        ]
+    )
+    first, second = bundle.wanted(locked)
+    assert re.findall(r"^(\w+==\S+) \\$", first, re.MULTILINE) == [
+        "one==1.0",
+        "old==1.0",
+        "new==1.0",
+    ]
+    assert second == "new==2.0 \\\n    --hash=sha256:ee"
