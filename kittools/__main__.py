@@ -9,7 +9,7 @@ except ImportError as error:
     venv = Path(__file__).parent.parent / ".venv"
     sys.stderr.write(
         f"kit: The environment of the kit is damaged.\n{error}.\n"
-        f"Remove the folder {venv} and run the same command again: it is made anew.\n"
+        f"Remove the folder {venv} and run the same command again: it is made again.\n"
     )
     raise SystemExit(1) from None
 

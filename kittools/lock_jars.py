@@ -1,9 +1,8 @@
-"""Resolve Kafka's jars by Maven coordinates and write ``kitlib/broker/jars.lock``.
+"""Resolves Kafka's jars by Maven coordinates and writes `kitlib/broker/jars.lock`.
 
-When the Kafka version changes, run ``.venv/bin/python -m kittools.lock_jars``. Learners never run
-it: the kit fetches exactly what the lock names and refuses a jar whose SHA-256 differs. Kafka and
-the log4j binding are resolved apart, because log4j's own dependency management would replace
-Kafka's client jar with an older one.
+Run `.venv/bin/python -m kittools.lock_jars` when the version of Kafka changes. Learners never run
+it: the kit fetches exactly what the lock names and refuses a jar whose SHA-256 differs. Kafka and the log4j binding are resolved separately, because
+log4j's own dependency management would replace Kafka's client jar by an older one.
 """
 
 from __future__ import annotations
@@ -21,19 +20,19 @@ TARGET = Path(__file__).parent.parent / "kitlib" / "broker" / "jars.lock"
 
 
 def resolve(endpoint: str) -> dict[str, str]:
-    """Return {"group:artifact:version": SHA-256} for an endpoint and all it needs."""
+    """{"group:artifact:version": SHA-256} of an endpoint (Maven coordinates) and all it needs."""
     environment = jgo.build(endpoint)
     jars = {path.name: path for path in environment.all_jars}
-    found = {}
+    locked = {}
     for entry in tomllib.loads(Path(environment.lock_path).read_text("utf-8"))["dependencies"]:
         path = jars.get(f"{entry['artifactId']}-{entry['version']}.jar")
         if path is None:
             continue
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         if digest != entry["sha256"]:
-            raise SystemExit(f"{path.name}: the file differs from what was resolved")
-        found[f"{entry['groupId']}:{entry['artifactId']}:{entry['version']}"] = digest
-    return found
+            raise SystemExit(f"{path.name}: its SHA-256 is not the one that was resolved")
+        locked[f"{entry['groupId']}:{entry['artifactId']}:{entry['version']}"] = digest
+    return locked
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
-"""Draw the README's picture, `docs/order.png`, from a real log.
+"""Draws the README's picture, `docs/order.png`, from a real log.
 
 It sends the first sixty events of `data/` to an embedded broker, reads the topic back, and lets the
-kit draw where one student's events are.
+kit draw where one student's events are. Run it with `.venv/bin/python -m kittools.readme_picture`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TOPIC = "enrollment-requests"
 
 
 def main() -> None:
-    """Send, read back, draw; prints the alternative text for the README."""
+    """Send, read back and draw; print the alternative text for the README."""
     with kit.Broker() as kafka:
         kafka.fresh_topic(TOPIC, partitions=3)
         with KafkaProducer(**kafka.connection) as producer:

@@ -1,8 +1,8 @@
-"""The sample data of the kit, made anew from a seed: `python -m kittools.sample_data`.
+"""Makes the sample data of the kit from a seed: `.venv/bin/python -m kittools.sample_data`.
 
 It writes data/students.csv, data/courses.csv and data/enrollments.jsonl, byte for byte the same
 each time and on each Python: only `Random.random()` is used, the one method whose sequence Python
-promises to keep. What the files mean is told in data/README.md. Nothing here is read by a lesson.
+promises to keep. data/README.md explains the files. Lessons read the files, never this module.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ T = TypeVar("T")
 SEED = 20260901
 STUDENTS, EVENTS = 200, 1500
 OPENING = datetime(2026, 9, 1, 8, tzinfo=UTC)
-# How often a keen student asks, against 1 for any other. S0017 tries again and again.
+# How often a keen student asks, against 1 for any other; S0017 tries again and again.
 KEEN = {"S0017": 60, "S0042": 12, "S0064": 9, "S0101": 9, "S0128": 8, "S0173": 8}
 
 GIVEN = (
@@ -65,8 +65,8 @@ EC310,Public Budgets,25
 MA330,Graph Theory,20
 HI320,Reading Old Handwriting,12
 """
-# One line each; @ stands for a time without its zone. The kinds are mixed, so that the first few
-# lines already differ. Written as Latin-1, which shows only in the two lines that are not ASCII.
+# One line each; @ stands for a time without a zone. The kinds are mixed, so that even the first few
+# lines differ. They are written as Latin-1, which matters for the two that are not ASCII only.
 MALFORMED = (
     '{"student_id":"S0009","course_code":"CS101","timestamp":"@"}',  # no time zone
     '{"student_id":"S0023","timestamp":"@Z"}',  # missing field
@@ -97,13 +97,13 @@ MALFORMED = (
 
 
 def build() -> dict[str, bytes]:
-    """The contents of the three files by their names."""
+    """{name: content} of the three files."""
     random = Random(SEED)
     codes = [row[0] for row in csv.reader(io.StringIO(COURSES))]
     events = _events(random, codes)
     lines = [event.to_json() for event in events]
     for n, template in enumerate(MALFORMED):
-        # Denser at the start, so that a lesson that reads only the first lines meets several.
+        # Denser at the start: a lesson that reads only the first lines meets several, too.
         place = int(EVENTS * ((n + 0.3 + 0.4 * random.random()) / len(MALFORMED)) ** 1.6)
         time = events[place].timestamp.isoformat(timespec="milliseconds").removesuffix("+00:00")
         lines.insert(place + n, template.replace("@", time).encode("latin-1"))
@@ -131,13 +131,13 @@ def _students(random: Random) -> str:
 
 
 def _events(random: Random, codes: list[str]) -> list[EnrollmentEvent]:
-    """Requests in the order of arrival, no two in the same millisecond."""
+    """Requests in order of arrival, no two in the same millisecond."""
     students = [f"S{n:04d}" for n in range(1, STUDENTS + 1)]
     eagerness = [KEEN.get(student, 1) for student in students]
     popularity = {code: 1000 // rank for rank, code in enumerate(codes, 1)}
     asked: dict[str, list[str]] = {}
     events = []
-    # Everybody asks once at least; the rest goes to the eager.
+    # Everybody asks at least once; the eager send the rest.
     arrivals = students + [
         _pick(random, students, eagerness) for _ in range(EVENTS - len(students))
     ]
@@ -146,7 +146,7 @@ def _events(random: Random, codes: list[str]) -> list[EnrollmentEvent]:
         mine = asked.setdefault(student, [])
         wishes = 12 if student in KEEN else 5
         if mine and (len(mine) >= wishes or random.random() < 0.15):
-            code = _pick(random, mine)  # a changed request for a course asked for before
+            code = _pick(random, mine)  # asks again for the same course
         else:
             others = [code for code in codes if code not in mine]
             code = _pick(random, others, [popularity[code] for code in others])
@@ -157,7 +157,7 @@ def _events(random: Random, codes: list[str]) -> list[EnrollmentEvent]:
 
 def _moments(random: Random) -> list[datetime]:
     """EVENTS rising times: a burst when registration opens, a slope, and a thin tail."""
-    spans_s = (20.0, 240.0, 1800.0)  # mean wait after the opening, in seconds
+    spans_s = (20.0, 240.0, 1800.0)  # mean wait after the opening
     waits_ms: list[int] = []
     for _ in range(EVENTS):
         span_s = _pick(random, spans_s, (45, 40, 15))
@@ -169,7 +169,7 @@ def _moments(random: Random) -> list[datetime]:
 
 
 def _pick(random: Random, items: Sequence[T], weights: Sequence[int] | None = None) -> T:
-    """One of `items`. Weights are whole numbers: their sum is the same on each Python."""
+    """One of `items`. Weights are whole numbers, so their sum is the same on each Python."""
     weights = weights or [1] * len(items)
     rest = sum(weights) * random.random()
     for item, weight in zip(items, weights, strict=True):
@@ -180,14 +180,14 @@ def _pick(random: Random, items: Sequence[T], weights: Sequence[int] | None = No
 
 
 def _shuffle(random: Random, items: list[str]) -> None:
-    """Fisher-Yates."""
+    """Shuffle in place (Fisher-Yates)."""
     for n in range(len(items) - 1, 0, -1):
         other = int((n + 1) * random.random())
         items[n], items[other] = items[other], items[n]
 
 
 def write(folder: Path = DATA) -> None:
-    """Writes the three files to `folder`, over those that are there."""
+    """Write the three files to `folder`, over those in it."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in build().items():
         (folder / name).write_bytes(content)
