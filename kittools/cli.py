@@ -1,19 +1,20 @@
 """The command line: `kit lab, run, test, soak, docs, bundle, broker, doctor, bench, reset`.
 
-Each command parses its options, calls the room that does the work and prints what that says. The
-launcher `kit` at the root of the repository comes before it; see there for the set-up.
+Each command parses its options, calls the module that does the work and prints the outcome. The
+set-up of the environment is not done here: the launcher `kit` does it before it hands over.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -25,7 +26,8 @@ from kitlib.broker import _parts as parts
 from kitlib.broker import _prepare as prepare
 from kitlib.broker import _sweep as sweep
 from kitlib.errors import KitError
-from kittools.bench._table import COLUMNS, Report, machine
+from kittools.bench import _lab
+from kittools.bench._table import COLUMNS, machine
 
 ROOT = Path(__file__).parent.parent
 console = Console(highlight=False)
@@ -35,11 +37,18 @@ _PASS_ON = {
     "allow_extra_args": True,
     "help_option_names": ["--help"],
 }
+_AT_LEAST_1 = click.IntRange(min=1)
+_MORE_THAN_0 = click.FloatRange(min=0, min_open=True)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
     """Learn Apache Kafka on a real broker, in notebooks."""
+
+
+def _print(line: str) -> None:
+    """Print a line as it is: long paths stay whole, and brackets are no markup."""
+    console.print(line, soft_wrap=True, markup=False)
 
 
 @contextlib.contextmanager
@@ -68,10 +77,10 @@ def _prepare() -> None:
     except KeyboardInterrupt:
         click.echo(
             "kit: The preparation was interrupted.\nWhat was fetched and made already is kept.\n"
-            "Run the same command again; it goes on.", err=True,
+            "Run the same command again: it continues from there.", err=True,
         )  # fmt: skip
         sys.stdout.flush()
-        os._exit(1)  # not after the servers that a fetch may still be waiting for
+        os._exit(1)  # an ordinary exit would wait for the servers that a fetch waits for
 
 
 @cli.command(context_settings=_PASS_ON)
@@ -81,7 +90,7 @@ def lab(arguments: tuple[str, ...]) -> None:
     _prepare()
     settings = Path(sys.prefix) / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
     settings.parent.mkdir(parents=True, exist_ok=True)
-    # JupyterLab would look for news and updates on the network at every start.
+    # By default JupyterLab asks the network for news and updates at every start.
     news = {"fetchNews": "false", "checkForUpdates": False}
     settings.write_text(json.dumps({"@jupyterlab/apputils-extension:notification": news}), "utf-8")
     command = [sys.executable, "-m", "jupyterlab", "--LabApp.extension_manager=readonly"]
@@ -90,7 +99,7 @@ def lab(arguments: tuple[str, ...]) -> None:
         "--ServerApp.root_dir": str(ROOT),
         "--LabApp.default_url": "/lab/tree/notebooks/00_start_here.ipynb",
     }
-    # JupyterLab refuses a setting that is given twice.
+    # JupyterLab refuses a setting that is given twice, so the user's replaces ours.
     given = {argument.split("=")[0] for argument in arguments}
     command += [f"{name}={value}" for name, value in ours.items() if name not in given]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
@@ -114,19 +123,19 @@ def run(lessons: tuple[str, ...], output: Path | None, solutions: bool) -> None:
     for path in course.find(lessons):
         console.print(f"{path.stem} ...")
         results.append(course.execute(path, output=output, solutions=solutions))
-        console.print(results[-1].line())
+        _print(results[-1].line())
     table = Table("lesson", "cells", "claims asserted", "exercises", "seconds", "result")
-    for one in results:
-        table.add_row(*one.cells_of_table())
+    for result in results:
+        table.add_row(*result.cells_of_table())
     console.print(table)
-    raise SystemExit(0 if all(one.passed for one in results) else 1)
+    raise SystemExit(0 if all(result.passed for result in results) else 1)
 
 
 @cli.command()
 @click.argument("lessons", nargs=-1)
-@click.option("--rounds", default=20, show_default=True, help="How often the lessons are executed.")
-@click.option("--hours", type=float, help="In place of rounds: as many as are begun in this time.")
-@click.option("--at-once", default=1, show_default=True, help="Lessons side by side.")
+@click.option("--rounds", default=20, type=_AT_LEAST_1, show_default=True, help="Of all lessons.")
+@click.option("--hours", type=_MORE_THAN_0, help="Instead of rounds: begin lessons for so long.")
+@click.option("--at-once", default=1, type=_AT_LEAST_1, show_default=True, help="Lessons at once.")
 @click.option("--no-faults", is_flag=True, help="Only the lessons.")
 @click.option("--no-lessons", is_flag=True, help="Only the faults.")
 @click.option(
@@ -147,6 +156,8 @@ def soak(
     """Try to break the kit for hours: every fault at full length, then the lessons in rounds."""
     from kittools import soak as soaking
 
+    if no_faults and no_lessons:
+        raise click.UsageError("--no-faults and --no-lessons together leave nothing to run.")
     _prepare()
     count = soaking.Count()
     begin = time.monotonic()
@@ -155,20 +166,26 @@ def soak(
         if hours is not None:
             rounds = sys.maxsize
         until = float("inf") if hours is None else begin + 3600 * hours
-        with contextlib.suppress(KeyboardInterrupt):  # what was counted until then is told
+        with contextlib.suppress(KeyboardInterrupt):  # the counts so far are still reported
             soaking.lessons(
                 count, output, rounds, numbers=lessons, until=until, at_once=at_once,
-                say=lambda line: console.print(line, soft_wrap=True),
+                progress=_print,
             )  # fmt: skip
     table = Table("what", "runs", "failures")
     for row in count.rows():
         table.add_row(*map(str, row))
     console.print(table)
-    for what, problems in count.failures.items():
-        for problem in problems:
-            console.print(f"{what}: {problem}", soft_wrap=True, markup=False)
+    for what, lines in [*count.skipped.items(), *count.failures.items()]:
+        for line in lines:
+            _print(f"{what}: {line}")
     output.mkdir(parents=True, exist_ok=True)
     (output / "soak.json").write_text(json.dumps(count.to_json(), indent=2) + "\n", "utf-8")
+    if not count.runs:
+        raise KitError(
+            "Nothing was tested",
+            "The soak ended before the first lesson did",
+            "Give it more hours, and do not interrupt it.",
+        )
     raise SystemExit(1 if status or count.failures else 0)
 
 
@@ -194,20 +211,19 @@ def test(fast: bool, arguments: tuple[str, ...]) -> None:
 @cli.command()
 @click.option("--serve", is_flag=True, help="Show the pages on this machine until Ctrl-C.")
 @click.option("--check", is_flag=True, help="Look at every page in a browser (Chromium).")
-@click.option("--again", is_flag=True, help="Do not execute the lessons anew; for work on pages.")
+@click.option("--again", is_flag=True, help="Take the lessons as last executed; for work on pages.")
 def docs(serve: bool, check: bool, again: bool) -> None:
     """Build the site from lessons executed now, into build/site."""
     from kittools.site import build as site
 
-    def say(line: str) -> None:
-        console.print(line, soft_wrap=True)
-
+    if check:
+        _lab.required_chromium()  # before the minutes that the lessons take
     _prepare()
-    folder = site.build(say, again=again)
-    say(f"{folder / 'index.html'}: {site.megabytes(folder):.1f} MB")
+    folder = site.build(_print, again=again)
+    _print(f"{folder / 'index.html'}: {site.megabytes(folder):.1f} MB")
     status = site.check(folder) if check else 0
     if serve:
-        site.serve(folder, say)
+        site.serve(folder, _print)
     raise SystemExit(status)
 
 
@@ -217,9 +233,9 @@ def bundle() -> None:
     from kittools import bundle as archive
 
     _prepare()
-    made = archive.make(lambda line: console.print(line, soft_wrap=True))
-    size = made.stat().st_size / 1e6
-    console.print(f"{made}: {size:.0f} MB. Unpack it there and run ./kit lab.", soft_wrap=True)
+    made = archive.make(_print)
+    megabytes = made.stat().st_size / 1e6
+    _print(f"{made}: {megabytes:.0f} MB. Unpack it on the other machine and run ./kit lab there.")
 
 
 @cli.command()
@@ -229,8 +245,8 @@ def broker() -> None:
 
     _prepare()
     with Broker() as running, contextlib.suppress(KeyboardInterrupt):
-        console.print(f"Apache Kafka {running.version} at {running.bootstrap_servers}")
-        console.print(f"log: {running.log}\nCtrl-C ends it; its topics go with it.", soft_wrap=True)
+        _print(f"Apache Kafka {running.version} at {running.bootstrap_servers}")
+        _print(f"log: {running.log}\nCtrl-C ends it and deletes its topics.")
         status = running.node.process.wait()
         raise KitError(f"The broker has ended with status {status}", running.node.reason())
     console.print("The broker has ended.")
@@ -255,18 +271,16 @@ def postgres() -> None:
 
 @cli.command()
 def doctor() -> None:
-    """Check what a lesson needs; one line a check, one fix a failure."""
+    """Check what a lesson needs: a line for each check, and a fix for each failure."""
     from kittools import doctor as checks
 
-    failed = 0
+    status = 0
     for check in checks.run():
-        console.print(
-            f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.found}", soft_wrap=True
-        )
+        _print(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.result}")
         if not check.ok:
-            failed += 1
-            console.print(f"     -> {check.fix}", soft_wrap=True)
-    raise SystemExit(1 if failed else 0)
+            status = 1
+            _print(f"     -> {check.fix}")
+    raise SystemExit(status)
 
 
 @cli.group()
@@ -274,108 +288,62 @@ def bench() -> None:
     """Measure the kit."""
 
 
-def _measured(as_json: bool, measure: Callable[[], Report]) -> None:
-    if as_json:
-        prepare.prepare(lambda step, done, total: None)
-        click.echo(json.dumps(measure().to_json(), indent=2))
-        return
-    _prepare()
-    report = measure()
-    table = Table(*COLUMNS)
-    for figure in report.figures:
-        table.add_row(*figure.cells())
-    console.print(table)
-    console.print(f"{report.how}; {machine()}", soft_wrap=True)
+def _benchmark(name: str, runs: int, text: str, *options: click.Option) -> None:
+    """Add the command that measures with the function `name` of the module `kittools.bench.name`.
+
+    runs: how often it measures by default. options: what that function takes besides runs.
+    """
+
+    def measure(runs: int, as_json: bool, **more: int) -> None:
+        module = importlib.import_module(f"kittools.bench.{name}")
+        if as_json:
+            prepare.prepare(lambda step, done, total: None)
+        else:
+            _prepare()
+        report = getattr(module, name)(runs, **more)
+        if as_json:
+            click.echo(json.dumps(report.to_json(), indent=2))
+            return
+        table = Table(*COLUMNS)
+        for figure in report.figures:
+            table.add_row(*figure.cells())
+        console.print(table)
+        _print(f"{report.how}; {machine()}")
+
+    how_often = click.Option(
+        ["--runs"], default=runs, type=_AT_LEAST_1, show_default=True, help="How often to measure."
+    )
+    as_json = click.Option(["--json", "as_json"], is_flag=True, help="Print JSON, not a table.")
+    bench.add_command(
+        click.Command(name, callback=measure, params=[how_often, as_json, *options], help=text)
+    )
 
 
-_runs = click.option("--runs", default=10, show_default=True, help="How often each is measured.")
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON in place of the table.")
-
-
-@bench.command()
-@_runs
-@_json
-@click.option(
-    "--cold", default=0, help="So many fresh clones with empty caches, too; needs a network."
-)
-def start(runs: int, as_json: bool, cold: int) -> None:
-    """Time from Broker().start() to the first acknowledged record, against the stock way."""
-    from kittools.bench.start import start as measure
-
-    _measured(as_json, lambda: measure(runs, cold=cold))
-
-
-@bench.command()
-@_runs
-@_json
-def proxy(runs: int, as_json: bool) -> None:
-    """Latency and throughput through the fault proxy, against the direct way."""
-    from kittools.bench.proxy import proxy as measure
-
-    _measured(as_json, lambda: measure(runs))
-
-
-@bench.command()
-@click.option("--runs", default=5, show_default=True, help="How often each is measured.")
-@_json
-def clients(runs: int, as_json: bool) -> None:
-    """Records a second of kafka-python, confluent-kafka and aiokafka."""
-    from kittools.bench.clients import clients as measure
-
-    _measured(as_json, lambda: measure(runs))
-
-
-@bench.command()
-@_runs
-@_json
-def journal(runs: int, as_json: bool) -> None:
-    """What recording costs a client, and rows a second."""
-    from kittools.bench.journal import journal as measure
-
-    _measured(as_json, lambda: measure(runs))
-
-
-@bench.command()
-@click.option("--runs", default=5, show_default=True, help="How often each is measured.")
-@_json
-def plots(runs: int, as_json: bool) -> None:
-    """Seconds and memory for pictures of up to a million records."""
-    from kittools.bench.plots import plots as measure
-
-    _measured(as_json, lambda: measure(runs))
-
-
-@bench.command()
-@click.option("--runs", default=3, show_default=True, help="How often each size is measured.")
-@_json
-def live(runs: int, as_json: bool) -> None:
-    """Frames a second of a live view, in JupyterLab in Chromium."""
-    from kittools.bench.live import live as measure
-
-    _measured(as_json, lambda: measure(runs))
-
-
-@bench.command(name="course")
-@click.option("--runs", default=1, show_default=True, help="How often the course is executed.")
-@_json
-def course_(runs: int, as_json: bool) -> None:
-    """Seconds that each lesson takes to execute."""
-    from kittools.bench.course import course as measure
-
-    say = (lambda line: None) if as_json else console.print
-    _measured(as_json, lambda: measure(runs, say))
+_COLD = click.Option(
+    ["--cold"], default=0, type=click.IntRange(min=0),
+    help="Measure this many fresh clones with empty caches, too; needs a network.",
+)  # fmt: skip
+_benchmark("start", 10, "Time to the first acknowledged record, against the stock way.", _COLD)
+_benchmark("proxy", 10, "Latency and throughput through the fault proxy, and without it.")
+_benchmark("clients", 5, "Records a second of kafka-python, confluent-kafka and aiokafka.")
+_benchmark("journal", 10, "What recording costs a client, and rows a second.")
+_benchmark("plots", 5, "Seconds and memory for pictures of up to a million records.")
+_benchmark("live", 3, "Frames a second of a live view, in JupyterLab in Chromium.")
+_benchmark("course", 1, "Seconds that each lesson takes to execute.")
 
 
 @bench.command(name="all")
 @click.argument("names", nargs=-1)
-@click.option("--runs", type=int, help="How often each is measured, for all of them.")
+@click.option("--runs", type=_AT_LEAST_1, help="How often each measures.")
 def all_(names: tuple[str, ...], runs: int | None) -> None:
-    """Measure all (or what is named) for the page on performance, into docs/measured."""
+    """Write all benchmarks, or those named, into docs/measured, for the page on performance."""
     folder = ROOT / "docs" / "measured"
     folder.mkdir(exist_ok=True)
     known = [name for name in bench.commands if name != "all"]
     if unknown := [name for name in names if name not in known]:
-        raise KitError(f"There is no benchmark {unknown[0]}", "", f"There are {', '.join(known)}.")
+        raise KitError(
+            f"No benchmark is called {unknown[0]}", "", f"The benchmarks are {', '.join(known)}."
+        )
     for name in names or known:
         console.print(f"kit bench {name} --json ...")
         command = [sys.executable, "-m", "kittools", "bench", name, "--json"]
@@ -383,7 +351,11 @@ def all_(names: tuple[str, ...], runs: int | None) -> None:
         command += ["--cold", "3"] if name == "start" else []
         ran = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         if ran.returncode:
-            raise KitError(f"kit bench {name} failed", "It has said why", "The others are kept.")
+            raise KitError(
+                f"kit bench {name} failed",
+                "It says why above",
+                "What was measured before it is kept.",
+            )
         (folder / f"{name}.json").write_text(ran.stdout, "utf-8")
 
 
@@ -395,23 +367,22 @@ def reset(yes: bool) -> None:
     swept = sweep.sweep()
     console.print(f"Stale runs removed: {len(swept)}")
     if not folder.exists():
-        console.print("There is no cache to remove.")
+        console.print("Nothing to remove: the cache is empty.")
         return
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) // 10**6
-    running = [path for path in (folder / "runs").glob("*")]
-    if running:
+    megabytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) // 10**6
+    if running := list((folder / "runs").glob("*")):
         raise KitError(
-            f"{len(running)} broker(s) of this kit are running",
+            f"Brokers of this kit are running: {len(running)}",
             "Their data lies in the folder that would be removed",
             "Close the notebooks first, then run `./kit reset` again.",
         )
-    if yes or click.confirm(f"Remove {folder} ({size} MB)?"):
+    if yes or click.confirm(f"Remove {folder} ({megabytes} MB)?"):
         shutil.rmtree(folder)
         console.print("Removed. The next `./kit lab` fetches and makes the parts again.")
 
 
 def main() -> None:
-    """Run the command line; a `KitError` is printed as the sentences that it is."""
+    """Run the command line; print a `KitError` as its sentences, without a trace."""
     try:
         cli(prog_name="kit")
     except KitError as error:

@@ -1,7 +1,7 @@
 """Executes lessons: finds the notebooks, fills in solutions, runs them headless, counts claims.
 
-`kit run` and the tests use it. A lesson that raises has failed; one line says in which cell and
-why. It judges nothing else: the claims are the assertions in the lessons themselves.
+A lesson fails when a cell raises, and when an exercise is not right with its solution; a line says
+why. Nothing else is judged here: the claims are the assertions in the lessons themselves.
 """
 
 from __future__ import annotations
@@ -30,8 +30,12 @@ _SOLUTION = re.compile(r"<summary>\s*Solution (\d\d\.\d+).*?```python\n(.*?)```"
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a lesson. claims: assert statements executed; problem: "" if it passed;
-    outcomes: number and answer ("Right", "Not yet", "Open") of each check of an exercise."""
+    """The outcome of a lesson.
+
+    cells, claims, exercises: how many code cells, assert statements and exercises it has. seconds:
+    for all of it, the start and end of the kernel included. problem: "" if it passed. outcomes: the
+    number and answer ("Right", "Not yet", "Open") of each check of an exercise that was executed.
+    """
 
     lesson: str
     cells: int
@@ -47,34 +51,39 @@ class Result:
         return not self.problem
 
     def line(self) -> str:
-        """One line for the terminal."""
-        said = "passed" if self.passed else f"failed: {self.problem}"
-        return f"{self.lesson}: {said} ({self.seconds:.1f} s)"
+        """A line for the terminal."""
+        outcome = "passed" if self.passed else f"failed: {self.problem}"
+        return f"{self.lesson}: {outcome} ({self.seconds:.1f} s)"
 
     def cells_of_table(self) -> tuple[str, ...]:
-        """The row of the summary table."""
+        """The row of this lesson in the summary of `kit run`."""
         numbers = (str(self.cells), str(self.claims), str(self.exercises), f"{self.seconds:.1f}")
         return (self.lesson, *numbers, "passed" if self.passed else "failed")
 
 
 def find(numbers: Iterable[str] = ()) -> list[Path]:
-    """The lessons' notebooks in order; only those whose two-digit numbers are given, if any.
+    """The notebooks of the lessons with these numbers ("06" or "6"), or of all, in order.
 
-    Raises KitError for a number without a lesson.
+    Raises KitError for a number without a lesson, and if there is no lesson at all.
     """
-    found = {path.name[:2]: path for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))}
-    wanted = [number.zfill(2) for number in numbers] or list(found)
-    if unknown := [number for number in wanted if number not in found]:
+    lessons = {path.name[:2]: path for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))}
+    if not lessons:
+        raise KitError("No lessons to execute", f"{NOTEBOOKS} holds none", "Clone the kit again.")
+    wanted = [number.zfill(2) for number in numbers] or list(lessons)
+    if unknown := [number for number in wanted if number not in lessons]:
         raise KitError(
-            f"There is no lesson {', '.join(unknown)}",
+            f"No lesson has the number {', '.join(unknown)}",
             "",
-            f"The lessons are {', '.join(found)}.",
+            f"The lessons are {', '.join(lessons)}.",
         )
-    return [found[number] for number in wanted]
+    return [lessons[number] for number in wanted]
 
 
 def with_solutions(notebook: Any) -> Any:
-    """Put the folded solutions of a notebook in the place of its exercises' cells."""
+    """Replace the cells of a notebook's exercises by its folded solutions; returns the notebook.
+
+    Raises KitError for an exercise without a solution.
+    """
     solutions = {
         number: code
         for cell in notebook.cells
@@ -97,10 +106,11 @@ def execute(
     solutions: bool = False,
     hooks: Mapping[str, Any] | None = None,
 ) -> Result:
-    """Execute one lesson in a kernel of its own; keep it with its outputs in `output`, if given.
+    """Execute a lesson in a kernel of its own; keep it with its outputs in the folder `output`.
 
-    With solutions, an exercise that is not answered "Right" is a problem like any other.
-    hooks: functions that nbclient calls on the way, by its names, such as on_cell_executed.
+    solutions: fill them in first; an exercise whose check then does not answer "Right", or does not
+    answer at all, is a problem. hooks: functions that nbclient calls on the way, by its names for
+    them, such as on_cell_executed. A lesson that fails raises nothing: see `Result.problem`.
     """
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError
@@ -126,9 +136,9 @@ def execute(
         problem = f"{error.ename}: {error.evalue or _line(error.traceback)}"
     except CellTimeoutError as error:
         problem = str(error).splitlines()[0]
-    except RuntimeError as error:  # the kernel died: before it was ready, or in a cell
+    except RuntimeError as error:  # the kernel died, before it was ready or in a cell
         problem = str(error)
-        # nbclient would look for the kernel once more at the end of Python, and stumble.
+        # At exit nbclient would look for the dead kernel once more, and print a trace.
         atexit.unregister(client._cleanup_kernel)
     seconds = time.perf_counter() - begin
     if output is not None:
@@ -139,7 +149,10 @@ def execute(
     outcomes = tuple(_outcomes(notebook))
     if solutions and not problem:
         wrong = [f"{number} is {state}" for number, state in outcomes if state != "Right"]
-        problem = ", ".join(wrong) and f"with its solution {', '.join(wrong)}"
+        if wrong:
+            problem = f"with its solution {', '.join(wrong)}"
+        elif len(outcomes) < exercises:
+            problem = f"with its solutions only {len(outcomes)} of {exercises} exercises answered"
     return Result(path.stem, len(code), claims, exercises, seconds, problem, outcomes)
 
 
@@ -150,7 +163,7 @@ def _outcomes(notebook: Any) -> Iterable[tuple[str, str]]:
 
 
 def _line(traceback: str) -> str:
-    """The line of the lesson that a traceback points to: a bare assert says nothing else."""
+    """The line of the lesson that a traceback points to, for a bare assert has no message."""
     at = _AT.search(_COLOURS.sub("", traceback))
     return at[1].strip() if at else ""
 

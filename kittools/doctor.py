@@ -1,6 +1,7 @@
-"""Checks what a lesson needs on this machine; each check says what it found and how to mend it.
+"""Checks what a lesson needs on this machine; each check says what it saw and how to mend it.
 
-`kit doctor` prints them. The last one starts a broker and sends one record there and back.
+`kit doctor` prints the results. The last check starts a broker and sends one record there and back.
+Missing jars and caches are made, as any other command would; nothing else is changed.
 """
 
 from __future__ import annotations
@@ -25,33 +26,28 @@ _MEMORY_MB = 600
 
 @dataclass(frozen=True)
 class Check:
-    """What was looked at, whether it is well, what was found, and the fix if it is not."""
+    """The outcome of a check. name: what was checked; result: what was seen; fix: if not ok."""
 
     name: str
     ok: bool
-    found: str
-    fix: str = ""
+    result: str
+    fix: str
 
 
 def run() -> Iterator[Check]:
-    """Run the checks in the order in which the kit needs them."""
+    """Run the checks in the order in which the kit needs what they look at."""
     for check in (_python, _disk, _memory, _jars, _cache, _round_trip):
         yield _guarded(check)
 
 
 def _guarded(check: Callable[[], Check]) -> Check:
+    name = check.__name__.strip("_").replace("_", " ")
     try:
         return check()
     except OSError as error:
-        name = check.__name__.strip("_").replace("_", " ")
         return Check(name, False, str(error), "Mend what the message names, then run it again")
     except KitError as error:
-        return Check(
-            check.__name__.strip("_").replace("_", " "),
-            False,
-            f"{error.what}. {error.why}".strip(),
-            error.fix,
-        )
+        return Check(name, False, f"{error.what}. {error.why}".strip(), error.fix)
 
 
 def _python() -> Check:
@@ -81,15 +77,16 @@ def _jars() -> Check:
         prepare.prepare()
         unsound = parts.unsound_jars()
     count = len(parts.locked_jars())
-    found = ", ".join(unsound) or f"{count} of {count} match their SHA-256"
-    return Check("jars", not unsound, found, "Run `./kit reset`, then `./kit doctor` again")
+    result = ", ".join(unsound) or f"{count} of {count} match their SHA-256"
+    return Check("jars", not unsound, result, "Run `./kit reset`, then `./kit doctor` again")
 
 
 def _cache() -> Check:
-    found = prepare.prepare()
-    size = found.aot.stat().st_size // 10**6
-    fix = "Run `./kit reset`, then `./kit doctor` again"
-    return Check("start-up cache", prepare.sound_cache(found), f"{size} MB, as made", fix)
+    prepared = prepare.prepare()
+    ok = prepare.sound_cache(prepared)
+    megabytes = prepared.aot.stat().st_size // 10**6
+    result = f"{megabytes} MB, {'as made' if ok else 'changed since it was made'}"
+    return Check("start-up cache", ok, result, "Run `./kit reset`, then `./kit doctor` again")
 
 
 def _round_trip() -> Check:
@@ -100,4 +97,6 @@ def _round_trip() -> Check:
         with KafkaProducer(**broker.connection) as producer:
             producer.send("doctor", b"ping").get(30)
         values = [row.value for row in broker.read("doctor")]
-    return Check("round trip of one record", values == ["ping"], "sent, stored, read back")
+    ok = values == ["ping"]
+    result = "sent, stored, read back" if ok else f"sent 'ping', read back {values}"
+    return Check("round trip of one record", ok, result, "Report this with the log of the broker")

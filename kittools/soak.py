@@ -1,9 +1,9 @@
-"""`kit soak`: the whole course again and again, and the faults of `tests/soak` at full length.
+"""`kit soak`: the faults of `tests/soak` at full length, then the whole course again and again.
 
-A short form of those faults is part of `kit test`; here each is met as often as its test asks for
-in the long run. Then the lessons are executed, as a learner finds them and solved, round after
-round, until the rounds or the hours are over. What comes out is a count: so many runs, so many
-failures, and what failed. A lesson that failed is kept as it stood.
+`kit test` runs those tests in a short form; here each repeats its fault as often as its long form
+asks for. Then the lessons are executed, as a learner finds them and solved, until the rounds or the
+hours are over. The outcome is a count of runs and failures, and of what was skipped. A lesson that
+failed is kept with its outputs. What the faults are is written in `docs/trust.md`, not here.
 """
 
 from __future__ import annotations
@@ -30,33 +30,41 @@ _Task = tuple[int, Path, bool]  # round, lesson, solved?
 
 @dataclass
 class Count:
-    """How often each thing was run, what failed (one line each), and in how many seconds."""
+    """How often each thing ran, which runs failed or were skipped (a line each), and for how long.
+
+    All are keyed by the name of a lesson or fault.
+    """
 
     runs: Counter[str] = field(default_factory=Counter)
     failures: dict[str, list[str]] = field(default_factory=dict)
+    skipped: dict[str, list[str]] = field(default_factory=dict)
     seconds: float = 0
 
     def add(self, what: str, times: int = 1, problem: str = "") -> None:
-        """Count `times` runs, of which the last one failed if there is a problem."""
+        """Count `times` runs; with a problem, the last of them failed."""
         self.runs[what] += times
         if problem:
             self.failures.setdefault(what, []).append(problem)
 
     def rows(self) -> list[tuple[str, int, int]]:
-        """What, runs, failures."""
+        """The name, the runs and the failures of each thing that ran."""
         return [(what, n, len(self.failures.get(what, ()))) for what, n in self.runs.items()]
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, for other programs."""
-        rows = [{"what": what, "runs": n, "failures": bad} for what, n, bad in self.rows()]
-        return {"rows": rows, "failures": self.failures, "seconds": round(self.seconds)}
+        """All of it, for other programs."""
+        return {
+            "rows": [{"what": what, "runs": n, "failures": bad} for what, n, bad in self.rows()],
+            "failures": self.failures,
+            "skipped": self.skipped,
+            "seconds": round(self.seconds),
+        }
 
 
 def faults(count: Count, output: Path, tests: Path = FAULTS) -> int:
-    """Run the tests in `tests/soak` in their long form; returns the exit status of pytest.
+    """Run the tests in `tests/soak` in their long form and count; returns pytest's exit status.
 
-    output: folder for the report. A test says how often it did what it tests by
-    `record_property("times", n)`. Raises KitError where pytest itself fails.
+    output: folder for the report. A test reports how often it repeated its fault with
+    `record_property("times", n)`. Raises KitError if pytest itself fails, or skips every test.
     """
     begin = time.monotonic()
     output.mkdir(parents=True, exist_ok=True)
@@ -66,18 +74,25 @@ def faults(count: Count, output: Path, tests: Path = FAULTS) -> int:
     status = subprocess.call(command, cwd=ROOT)
     if status not in (0, 1) or not report.exists():
         raise KitError(
-            "The tests of the faults have not been run to their end",
+            "The tests of the faults did not run to their end",
             f"pytest ended with status {status}",
-            "Read what it printed above, and run `kit soak` again.",
+            "Read what it printed above, then run `kit soak` again.",
         )
     for case in ElementTree.parse(report).iter("testcase"):
-        bad = [found for found in case if found.tag in ("failure", "error")]
-        if any(found.tag == "skipped" for found in case):
+        what = (case.get("name") or "").removeprefix("test_").split("[")[0].replace("_", " ")
+        lines = {part.tag: str(part.get("message")).partition("\n")[0] for part in case}
+        if "skipped" in lines:
+            count.skipped.setdefault(what, []).append(f"skipped: {lines['skipped']}")
             continue
         times = [p.get("value") for p in case.iter("property") if p.get("name") == "times"]
-        what = (case.get("name") or "").removeprefix("test_").split("[")[0].replace("_", " ")
-        problem = str(bad[0].get("message")).splitlines()[0] if bad else ""
+        problem = lines.get("failure") or lines.get("error") or ""
         count.add(what, int(times[0] or 1) if times else 1, problem)
+    if not count.runs:
+        raise KitError(
+            "Every fault was skipped, so nothing was tested",
+            "\n".join(sorted({line for lines in count.skipped.values() for line in lines})),
+            "Run it where a fault can be made (Linux), or the lessons alone with --no-faults.",
+        )
     count.seconds += time.monotonic() - begin
     return status
 
@@ -90,12 +105,13 @@ def lessons(
     numbers: tuple[str, ...] = (),
     until: float = float("inf"),
     at_once: int = 1,
-    say: Callable[[str], object] = print,
+    progress: Callable[[str], object] = print,
 ) -> None:
-    """Execute the lessons in rounds, each lesson as found and solved, and count.
+    """Execute the lessons in rounds, each as a learner finds it and solved, and count.
 
-    until: a time of `time.monotonic()`; no lesson is begun after it. at_once: lessons side by
-    side. output: where a lesson that failed is kept with its outputs.
+    output: folder where a lesson that failed is kept with its outputs. until: a time of
+    `time.monotonic()` after which no lesson begins. at_once: how many lessons run side by side.
+    progress: is given a line for each lesson. Raises KitError for a number without a lesson.
     """
     begin = time.monotonic()
 
@@ -105,7 +121,7 @@ def lessons(
                 yield number, path, False
                 yield number, path, True
 
-    def one(number: int, path: Path, solved: bool) -> course.Result:
+    def execute(number: int, path: Path, solved: bool) -> course.Result:
         kept = output / f"{path.stem}-{'solved' if solved else 'as-found'}-{number}"
         result = course.execute(path, output=kept, solutions=solved)
         if result.passed:
@@ -116,16 +132,16 @@ def lessons(
         number, path, solved = task
         form = "solved" if solved else "as found"
         count.add(f"{path.stem}, {form}", problem=result.problem)
-        say(f"{number}: {form}, {result.line()}")
+        progress(f"{number}: {form}, {result.line()}")
 
-    waiting = tasks()
+    to_do = tasks()
     with ThreadPoolExecutor(at_once) as pool:
         running: dict[Future[course.Result], _Task] = {}
         while True:
             while len(running) < at_once and time.monotonic() < until:
-                if (task := next(waiting, None)) is None:
+                if (task := next(to_do, None)) is None:
                     break
-                running[pool.submit(one, *task)] = task
+                running[pool.submit(execute, *task)] = task
             if not running:
                 break
             for done in wait(running, return_when=FIRST_COMPLETED).done:

@@ -1,5 +1,6 @@
-"""Measures the kit; `kit bench` prints the tables. A module for each thing that is measured.
+"""Measures the kit for `kit bench`: a module for each benchmark, with a function of its name.
 
-Every figure is a median of several runs with its spread. What is compared alternates within one
-run. Nothing passes or fails here.
+The function takes `runs`, how often to measure (at least 1), and returns a `Report`. A figure is
+the median of its runs, with their spread; what is compared alternates within each run. Nothing
+passes or fails here.
 """

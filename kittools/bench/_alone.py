@@ -1,6 +1,7 @@
 """Runs one measurement in a Python process of its own, so that none warms or loads another.
 
-A module that measures so ends on `answer(function)`; `ask` runs it and gives what it answered.
+A module that measures this way calls `answer(function)` when it is run; `ask` runs the module and
+returns the answer. What is measured, and how often, is the module's business.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ from kitlib.errors import KitError
 ROOT = Path(__file__).parent.parent.parent
 
 
-def ask(module: str, **what: Any) -> dict[str, float]:
-    """Run a module of `kittools.bench` and return its figures. Raises KitError if it fails."""
-    command = [sys.executable, "-m", f"kittools.bench.{module}", json.dumps(what)]
+def ask(module: str, **arguments: Any) -> dict[str, float]:
+    """Run a module of `kittools.bench`; returns what its function measured, by name.
+
+    arguments: of that function, as JSON can hold them. Raises KitError if the process fails.
+    """
+    command = [sys.executable, "-m", f"kittools.bench.{module}", json.dumps(arguments)]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
     if ran.returncode:
         raise KitError(f"A measurement of {module} failed", ran.stderr.strip()[-800:])
@@ -27,5 +31,5 @@ def ask(module: str, **what: Any) -> dict[str, float]:
 
 
 def answer(measure: Callable[..., dict[str, float]]) -> None:
-    """Measure what the command line asks for, and print the figures."""
+    """Call `measure` with the arguments of the command line, and print what it returns."""
     print(json.dumps(measure(**json.loads(sys.argv[1]))))

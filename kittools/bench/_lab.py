@@ -1,7 +1,7 @@
 """A real JupyterLab with a real Chromium in front of it, for what only a browser can show.
 
-`kit bench live` and the browser tests use it. Chromium is the system's (Debian: the package
-chromium), driven by playwright, which comes with the development packages.
+`kit bench live` and the browser tests use it. Chromium is the system's (on Debian the package
+`chromium`); playwright, a development package, only drives it. Nothing is measured here.
 """
 
 from __future__ import annotations
@@ -31,30 +31,40 @@ ARGUMENTS = (
 
 
 def chromium() -> str | None:
-    """Where a Chromium is, if this system has one."""
+    """The path of this system's Chromium (or Chrome, or Edge); None without one."""
     return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def required_chromium() -> str:
+    """The path of this system's Chromium. Raises KitError, with the way to install it."""
+    path = chromium()
+    if path is None:
+        raise KitError(
+            "This needs Chromium, and none was found",
+            f"The PATH has none of {', '.join(NAMES)}",
+            "Install it (on Debian: apt install chromium). Run the same command again then.",
+        )
+    return path
 
 
 @contextmanager
 def browser() -> Iterator[Any]:
-    """A headless Chromium, as a playwright Browser. Raises KitError without one."""
+    """A Chromium without a window, as a playwright Browser. Raises KitError if none is found."""
     from playwright.sync_api import Error, sync_playwright
 
-    path = chromium()
-    if path is None:
-        raise KitError("There is no Chromium here", fix="Debian and Ubuntu: apt install chromium")
+    path = required_chromium()
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         try:
             yield opened
         finally:
-            with suppress(Error):  # it may have ended by itself
+            with suppress(Error):  # it may have ended already
                 opened.close()
 
 
 def write(path: Path, *cells: str) -> Path:
-    """Write a notebook of these code cells."""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(one) for one in cells])
+    """Write a notebook with these code cells; returns its path."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     notebook.metadata["kernelspec"] = {
         "name": "python3", "display_name": "Python 3", "language": "python",
     }  # fmt: skip
@@ -64,8 +74,11 @@ def write(path: Path, *cells: str) -> Path:
 
 @contextmanager
 def lab(folder: Path) -> Iterator[str]:
-    """JupyterLab over a folder, as `kit lab` starts it; gives the address of a notebook's page
-    with {} for its name. It ends with the block, and its kernels with it."""
+    """JupyterLab in a folder, as `kit lab` starts it; it and its kernels end with the block.
+
+    Gives the address of a notebook's page, with {} in place of its name. Raises KitError if
+    JupyterLab does not answer within two minutes.
+    """
     token = secrets.token_hex(8)
     command = [
         sys.executable, "-m", "kittools", "lab", "--no-browser", "--port=0",
@@ -88,7 +101,7 @@ def lab(folder: Path) -> Iterator[str]:
 
 
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:
-    """Wait until the server answers at the address that its log names."""
+    """Wait until the server answers at the address that its log names; returns that address."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         for word in log.read_text("utf-8", "replace").split():
@@ -104,7 +117,7 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
 
 
 def run_all(page: Any, url: str) -> None:
-    """Open a notebook as a person would, and choose Run All Cells."""
+    """Open a notebook as a person would, and choose Run All Cells. page: a playwright Page."""
     page.goto(url)
     page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=90_000)
     page.wait_for_selector("text=(ipykernel) | Idle", timeout=90_000)  # the status bar

@@ -1,6 +1,6 @@
-"""Figures as every benchmark gives them: runs, median and spread, the target beside them.
+"""Figures as every benchmark reports them: median and spread of its runs, and the target.
 
-Nothing passes or fails here: a target that is missed is said, not raised.
+Nothing passes or fails here: the table shows whether a target is met.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from kitlib.broker import _parts as parts
 
 @dataclass(frozen=True)
 class Figure:
-    """What was measured, in which unit, and each value. target: at most, or with at_least at least,
-    this; None where there is none."""
+    """What was measured, the unit, and the value of each run.
+
+    target: the most that the median should be or, with at_least, the least; None for no target.
+    """
 
     what: str
     unit: str
@@ -37,23 +39,28 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        """Whether the median meets the target; None without one."""
+        """Whether the median meets the target; None without a target."""
         if self.target is None:
             return None
         return self.median >= self.target if self.at_least else self.median <= self.target
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> Figure:
-        """The figure of a row that `Report.to_json` made."""
+        """The figure that became this row in `to_json`."""
         return cls(*(row[field.name] for field in fields(cls)))
 
+    def to_json(self) -> dict[str, Any]:
+        """The fields, and what follows from them."""
+        spread = {"min": min(self.values), "max": max(self.values)}
+        return {**asdict(self), "median": self.median, **spread, "met": self.met}
+
     def cells(self) -> tuple[str, ...]:
-        """A row of the table, as text."""
-        target = "" if self.target is None else self._text(self.target)
-        word = ("at least " if self.at_least else "at most ") if target else ""
+        """The row of the table, in the order of `COLUMNS`."""
+        limit = "at least" if self.at_least else "at most"
+        target = "" if self.target is None else f"{limit} {self._text(self.target)}"
         met = {True: "yes", False: "no", None: ""}[self.met]
         spread = f"{_number(min(self.values))} to {_number(max(self.values))}"
-        return (self.what, self._text(self.median), spread, word + target, met)
+        return (self.what, self._text(self.median), spread, target, met)
 
     def _text(self, value: float) -> str:
         return f"{_number(value)} {self.unit}"
@@ -65,18 +72,14 @@ def _number(value: float) -> str:
 
 @dataclass(frozen=True)
 class Report:
-    """The figures of one benchmark; how: how they were taken, in a few words."""
+    """The figures of one benchmark. how: in a few words, how they were taken."""
 
     figures: list[Figure]
     how: str
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, for other programs; "rows" are the figures."""
-        rows = [
-            asdict(one)
-            | {"median": one.median, "min": min(one.values), "max": max(one.values), "met": one.met}
-            for one in self.figures
-        ]
+        """All of it, for other programs; "rows" are the figures."""
+        rows = [figure.to_json() for figure in self.figures]
         day = datetime.datetime.now(datetime.UTC).date().isoformat()
         return {"rows": rows, "how": self.how, "machine": machine(), "day": day}
 
@@ -85,17 +88,20 @@ COLUMNS = ("what", "median", "spread", "target", "met")
 
 
 def machine() -> str:
-    """What the figures were taken on."""
-    memory = f"{psutil.virtual_memory().total / 2**30:.0f} GB of memory"
-    kind = (
-        f"{platform.system()} {platform.machine()}, {_processor()}{os.cpu_count()} cores, {memory}"
-    )
-    return f"{kind}, Python {platform.python_version()}, Kafka {parts.KAFKA_VERSION}"
+    """What the figures were taken on: system, processor, memory, Python and Kafka."""
+    facts = [
+        f"{platform.system()} {platform.machine()}",
+        *_processor(),
+        f"{os.cpu_count()} cores",
+        f"{psutil.virtual_memory().total / 2**30:.0f} GB of memory",
+        f"Python {platform.python_version()}",
+        f"Kafka {parts.KAFKA_VERSION}",
+    ]
+    return ", ".join(facts)
 
 
-def _processor() -> str:
-    """The name of the processor, where the system tells it."""
+def _processor() -> list[str]:
+    """The name of the processor, where the system has it in a file (Linux)."""
     with contextlib.suppress(OSError, IndexError):
-        told = Path("/proc/cpuinfo").read_text("utf-8").split("model name\t: ")[1]
-        return told.splitlines()[0] + ", "
-    return ""
+        return [Path("/proc/cpuinfo").read_text("utf-8").split("model name\t: ")[1].splitlines()[0]]
+    return []

@@ -1,9 +1,10 @@
 """How fast four ways to use Kafka from Python are on the embedded broker.
 
 The ways: kafka-python as the lessons use it (its defaults; records read one by one), kafka-python
-tuned for throughput, confluent-kafka and aiokafka. Each measurement is a process of its own, and
-the ways alternate within a run. All producers wait for all replicas and are idempotent, so that
-they promise the same; all consumers are assigned one partition and read it from its start.
+tuned for throughput, confluent-kafka and aiokafka. Each measurement has a process of its own, and
+the ways alternate within each run. All producers are idempotent and wait for all replicas, so they
+promise the same; all consumers are assigned one partition and read it from its start. Consumer
+groups are not measured.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from kitlib.errors import KitError
 from kittools.bench._alone import answer, ask
 from kittools.bench._table import Figure, Report
 
-RECORDS = {100: 100_000, 1000: 30_000}  # how many records of so many bytes
+RECORDS = {100: 100_000, 1000: 30_000}  # size in bytes: how many records
 WAYS = ("kafka-python", "kafka-python, tuned", "confluent-kafka", "aiokafka")
 _LARGE_BATCHES = {"linger_ms": 50, "batch_size": 512 * 1024}
 _LARGE_FETCHES = {"max_poll_records": 5000, "max_partition_fetch_bytes": 8 * 1024 * 1024}
@@ -30,37 +31,35 @@ Clock = Callable[[], None]
 
 
 def clients(runs: int = 5, records: dict[int, int] = RECORDS) -> Report:
-    """Measure each way `runs` times. records: how many, by their size in bytes.
+    """Measure each way `runs` times. records: {size in bytes: how many}.
 
-    Raises KitError without the packages, or if a record that was acknowledged is not on the log.
+    Raises KitError if a client is not installed, or if an acknowledged record is not on the log.
     """
-    if runs < 1:
-        raise KitError("At least one run is needed", f"--runs is {runs}", "Give 5 or more.")
     missing = [name for name in ("confluent_kafka", "aiokafka") if find_spec(name) is None]
     if missing:
         raise KitError(
             f"{' and '.join(missing)} cannot be measured",
-            "They are development packages, and not installed",
-            "./kit test tests/test_errors.py installs what is needed for development.",
+            "These development packages are not installed",
+            "Run it with ./kit bench clients, which installs them.",
         )
-    found: dict[tuple[str, int, str], list[float]] = {}
+    measured: dict[tuple[str, int, str], list[float]] = {}
     with Broker() as broker:
         for size, count in records.items():
             log = broker.fresh_topic(f"read-{size}")
             _measure(broker, "produce", WAYS[1], log, size, count)
-            for number in range(runs + 1):  # the first is not counted
+            for number in range(runs + 1):  # the first run is not counted
                 for way in WAYS if number % 2 else reversed(WAYS):
                     topic = broker.fresh_topic("written")
                     for what, where in (("produce", topic), ("consume", log)):
                         rate = _measure(broker, what, way, where, size, count)
                         if number:
-                            found.setdefault((what, size, way), []).append(rate)
+                            measured.setdefault((what, size, way), []).append(rate)
     figures = []
     for what, size, way in itertools.product(("produce", "consume"), records, WAYS):
-        name, rates, slow = f"{what}, {size:,} bytes: {way}", found[what, size, way], WAYS[0]
+        name, rates, slow = f"{what}, {size:,} bytes: {way}", measured[what, size, way], WAYS[0]
         figures.append(Figure(name, "rec/s", rates))
         if way != slow:
-            times = [a / b for a, b in zip(rates, found[what, size, slow], strict=True)]
+            times = [a / b for a, b in zip(rates, measured[what, size, slow], strict=True)]
             figures.append(Figure(f"{name}, against {slow}", "x", times))
     many = " and ".join(f"{count:,} records of {size:,} bytes" for size, count in records.items())
     used = ", ".join(f"{name} {version(name)}" for name in (WAYS[0], *WAYS[2:]))
@@ -68,25 +67,30 @@ def clients(runs: int = 5, records: dict[int, int] = RECORDS) -> Report:
 
 
 def _measure(broker: Broker, what: str, way: str, topic: str, size: int, count: int) -> float:
-    """Records a second."""
-    told = ask("clients", what=what, way=way, address=broker.bootstrap_servers, topic=topic,
-               size=size, count=count)  # fmt: skip
+    """Measure one client in a process of its own: records a second."""
+    answered = ask("clients", what=what, way=way, address=broker.bootstrap_servers, topic=topic,
+                   size=size, count=count)  # fmt: skip
     if what == "produce":
         from kafka import TopicPartition
         from kafka.admin import OffsetSpec
 
         place = TopicPartition(topic, 0)
         end = broker.admin().list_partition_offsets({place: OffsetSpec.LATEST})[place].offset
-        if end != count + 1:  # and the first one
+        if end != count + 1:  # one more: the record sent before the clock starts
             raise KitError(f"{way} sent {count + 1:,} records, and the log holds {end:,}")
-    return count / told["seconds"]
+    return count / answered["seconds"]
 
 
 # -- in the process of the client -----------------------------------------------------------------
 
 
-def measure(what: str, way: str, address: str, topic: str, size: int, count: int) -> dict[str, Any]:
-    """Seconds for so many records, without making the client and its first request."""
+def measure(
+    what: str, way: str, address: str, topic: str, size: int, count: int
+) -> dict[str, float]:
+    """The "seconds" for `count` records of `size` bytes, not counting the client's first request.
+
+    what: "produce" or "consume". way: one of `WAYS`.
+    """
     begins: list[float] = []
     work = _values(size, count) if what == "produce" else count
     function = globals()[f"_{way.split(',')[0].replace('-', '_')}_{what}"]
@@ -96,7 +100,7 @@ def measure(what: str, way: str, address: str, topic: str, size: int, count: int
 
 
 def _values(size: int, count: int) -> list[bytes]:
-    """Different texts, which a compression makes no smaller than half."""
+    """Different texts, which compression makes no smaller than half."""
     rng = random.Random(17)
     pool = [rng.randbytes(size // 2).hex().encode() for _ in range(min(count, 1000))]
     return [pool[n % len(pool)] for n in range(count)]
@@ -165,7 +169,7 @@ def _confluent_kafka_consume(address: str, topic: str, count: int, begin: Clock,
     consumer.assign([place])
     seen = 0
     while seen < count:
-        # As the others do it: each record ends as a Python object that holds the bytes.
+        # As with the other clients, each record ends as a Python object that holds the bytes.
         seen += len([message.value() for message in consumer.consume(500, 1)])
 
 

@@ -1,13 +1,14 @@
-"""How long the lessons take to execute, as a learner finds them, and what the seconds went into.
+"""How long the lessons take to execute, as a learner finds them, and where the seconds go.
 
 A lesson's time is the start of its kernel, its first cell (imports, and the start of the broker),
-the cells after it, and its end. In the cells after it the seconds that kernel, broker and workers
-spent on a processor are told apart from waiting. Waiting is what they did not spend of a cell's
-time, so that work of two processes at once hides some of it.
+the cells after it, and its end. For the cells after the first, the seconds that kernel, broker and
+workers had a processor are kept apart from waiting. Waiting is the rest of a cell's time, so two
+processes that work at once hide some of it. Lessons with solutions are not measured.
 """
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,7 +26,7 @@ PARTS = ("kernel start", "first cell", "processor", "waiting", "kernel end")
 
 
 class _Watch:
-    """Adds up what the cells of one lesson took; nbclient calls it around each."""
+    """Adds up the seconds that the cells of a lesson take; nbclient calls it around each."""
 
     def __init__(self) -> None:
         self.begin = time.perf_counter()
@@ -48,34 +49,36 @@ class _Watch:
             self.spent["waiting"] += max(took - used, 0)
 
     def ended(self) -> float:
-        """What the whole lesson took."""
+        """The seconds of the whole lesson."""
         now = time.perf_counter()
         self.spent["kernel end"] = now - self.end
         return now - self.begin
 
 
 def _processor() -> float:
-    """Seconds that the processes below this one have had a processor, the ended ones too."""
+    """Seconds that the descendants of this process have had a processor, ended ones included."""
     me = psutil.Process()
     total = sum(me.cpu_times()[2:4])
     for process in me.children(recursive=True):
-        with suppress(psutil.Error):  # it may end just now
+        with suppress(psutil.Error):  # it may have ended meanwhile
             total += sum(process.cpu_times()[:4])
     return total
 
 
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
 def course(
     runs: int = 1,
-    say: Callable[[str], object] = print,
+    progress: Callable[[str], object] = _to_stderr,
     paths: list[Path] | None = None,
 ) -> Report:
-    """Execute all lessons, or those at `paths`, `runs` times; say: is told the line of each.
+    """Execute all lessons, or those at `paths`, `runs` times. progress: is given a line for each.
 
-    Raises KitError if one of them fails: the time of a lesson that stopped says nothing.
+    Raises KitError if a lesson fails: the time of one that stopped early means nothing.
     """
-    if runs < 1:
-        raise KitError("At least one run is needed", f"--runs is {runs}")
-    import nbclient  # noqa: F401  # so that its import is no part of the first lesson
+    import nbclient  # noqa: F401  # here, or its import would count as part of the first lesson
 
     seconds: dict[str, list[float]] = {}
     parts: dict[str, list[dict[str, float]]] = {}
@@ -84,7 +87,7 @@ def course(
             watch = _Watch()
             hooks = {"on_cell_execute": watch.started, "on_cell_executed": watch.executed}
             result = lessons.execute(path, hooks=hooks)
-            say(result.line())
+            progress(result.line())
             if not result.passed:
                 raise KitError(f"Lesson {path.stem} failed", result.problem)
             seconds.setdefault(path.stem, []).append(watch.ended())
@@ -93,9 +96,9 @@ def course(
     for name, values in seconds.items():
         figures.append(Figure(name, "s", values))
         for part in PARTS:
-            figures.append(Figure(f"{name}: {part}", "s", [one[part] for one in parts[name]]))
+            figures.append(Figure(f"{name}: {part}", "s", [spent[part] for spent in parts[name]]))
     for part in PARTS:
-        whole = [sum(one[part] for one in run) for run in zip(*parts.values(), strict=True)]
+        whole = [sum(spent[part] for spent in run) for run in zip(*parts.values(), strict=True)]
         figures.append(Figure(f"the whole course: {part}", "s", whole))
     whole = [sum(run) for run in zip(*seconds.values(), strict=True)]
     figures.append(Figure("the whole course", "s", whole, TARGET_S))

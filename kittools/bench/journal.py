@@ -1,8 +1,8 @@
-"""What the journal costs: a client that is recorded against a bare one, and rows a second.
+"""What the journal costs: a recorded client against a bare one, and rows a second.
 
 The bare and the recorded client take turns within each run, on one broker and topic, in this
-process. Both are kafka-python with the lessons' settings. Recording leaves tuples, which become
-rows when somebody reads them: that is measured apart.
+process. Both are kafka-python with the lessons' settings. Recording leaves tuples behind, which
+become rows when the journal is read; that is measured separately. Followers are not measured.
 """
 
 from __future__ import annotations
@@ -20,13 +20,12 @@ from typing import Any
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from kitlib.broker import Broker
-from kitlib.errors import KitError
 from kitlib.journal import Journal, Row
 from kittools.bench._table import Figure, Report
 
-RECORDS, SIZE = 50_000, 100  # records of so many bytes
-TURNS = 25  # a machine is faster in one second than in the next: short turns meet both
-SHARE = 95.0
+RECORDS, SIZE = 50_000, 100  # how many, and their bytes
+TURNS = 25  # a machine is faster in one second than in the next; short turns meet both
+SHARE = 95.0  # percent of the bare throughput, at least: the target
 Measured = tuple[float, float]  # seconds, and seconds of the processor
 Turn = dict[bool, Measured]  # by whether it was recorded
 
@@ -38,14 +37,14 @@ def _timed(work: Callable[[], object]) -> Measured:
 
 
 def _in_turns(ways: dict[bool, Callable[[int], object]], records: int) -> list[Turn]:
-    """Time both ways again and again. ways: by whether it is recorded, what handles n records."""
+    """Time both ways in `TURNS` turns, `records` in all. ways: {recorded?: what handles n}."""
     turns: list[Turn] = []
-    gc.collect()  # what earlier clients left behind
+    gc.collect()  # or what earlier clients left behind is collected in a turn
     for number in range(TURNS):
         count = records * (number + 1) // TURNS - records * number // TURNS
-        # Who is first has colder caches: that alternates, too.
+        # The first way of a turn meets colder caches, so the order alternates.
         order = sorted(ways, reverse=bool(number % 2))
-        turns.append({one: _timed(functools.partial(ways[one], count)) for one in order})
+        turns.append({way: _timed(functools.partial(ways[way], count)) for way in order})
     return turns
 
 
@@ -89,33 +88,36 @@ def _consume(connection: dict[str, Any], book: Journal, records: int) -> list[Tu
 
 
 def journal(runs: int = 10, records: int = RECORDS) -> Report:
-    """Measure each way `runs` times with so many records."""
-    if runs < 1:
-        raise KitError("At least one run is needed", f"--runs is {runs}", "Give 10 or more.")
-    found: dict[str, list[list[Turn]]] = {"producer": [], "consumer": []}
+    """Measure each way `runs` times with `records` records, after a run that is not counted."""
+    turns: dict[str, list[list[Turn]]] = {"producer": [], "consumer": []}
     rows: dict[str, list[float]] = {}
     with Broker() as broker:
-        for number in range(runs + 1):  # the first is not counted
+        for number in range(runs + 1):  # the first run is not counted
             broker.fresh_topic("journal")
             book = Journal()
             produced = _produce(broker.connection, book, records)
             seconds, _ = _timed(book.__len__)
             consumed = _consume(broker.connection, Journal(), records)
             if number:
-                found["producer"].append(produced)
-                found["consumer"].append(consumed)
-                told = {"made of what a producer left": len(book) / seconds} | _rows(records)
-                for name, value in told.items():
-                    rows.setdefault(name, []).append(value)
-    figures = [one for what, turns in found.items() for one in costs(what, turns, records / TURNS)]
+                turns["producer"].append(produced)
+                turns["consumer"].append(consumed)
+                rates = {"made of what a producer left": len(book) / seconds} | _rows(records)
+                for name, rate in rates.items():
+                    rows.setdefault(name, []).append(rate)
+    figures: list[Figure] = []
+    for client, of_runs in turns.items():
+        figures += costs(client, of_runs, records / TURNS)
     units = {"in memory": "bytes/row", "in a file": "bytes/row"}
     figures += [Figure(f"rows {name}", units.get(name, "rows/s"), v) for name, v in rows.items()]
     how = f"{runs} runs of {records:,} records of {SIZE} bytes, each the median of {TURNS} turns"
     return Report(figures, how)
 
 
-def costs(what: str, runs: list[list[Turn]], records: float) -> list[Figure]:
-    """What recording costs a client, by the median of each run's turns. records: in each turn."""
+def costs(name: str, runs: list[list[Turn]], records: float) -> list[Figure]:
+    """What recording costs the client called `name`: four figures, medians of each run's turns.
+
+    runs: the turns of each run. records: how many each turn handled.
+    """
     values: dict[str, list[float]] = {"bare": [], "recorded": [], "share": [], "adds": []}
     for turns in runs:
         bare, noted = [turn[False] for turn in turns], [turn[True] for turn in turns]
@@ -125,15 +127,15 @@ def costs(what: str, runs: list[list[Turn]], records: float) -> list[Figure]:
         values["share"].append(median(100 * a / b for (a, _), (b, _) in pairs))
         values["adds"].append(median(1e6 * (b - a) / records for (_, a), (_, b) in pairs))
     return [
-        Figure(f"{what}, bare", "rec/s", values["bare"]),
-        Figure(f"{what}, recorded", "rec/s", values["recorded"]),
-        Figure(f"{what}: share of the bare throughput", "%", values["share"], SHARE, at_least=True),
-        Figure(f"{what}: processor time that recording adds", "µs/record", values["adds"]),
-    ]
+        Figure(f"{name}, bare", "rec/s", values["bare"]),
+        Figure(f"{name}, recorded", "rec/s", values["recorded"]),
+        Figure(f"{name}: share of the bare throughput", "%", values["share"], SHARE, at_least=True),
+        Figure(f"{name}: processor time that recording adds", "µs/record", values["adds"]),
+    ]  # fmt: skip
 
 
 def _rows(count: int) -> dict[str, float]:
-    """Rows a second that a journal takes, and what a row of 100 bytes weighs."""
+    """Rows a second that a journal takes one by one, and the bytes of a row, by name."""
     book = Journal()
     seconds, _ = _timed(
         lambda: [book.add("sent", topic="t", key=b"S0017", value=b"x" * SIZE) for _ in range(count)]

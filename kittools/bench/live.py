@@ -1,7 +1,7 @@
 """Frames a second of a live view in a real JupyterLab, in Chromium, without a graphics card.
 
-A journal holds so many events, and 500 more come each second. Frames are those that the view really
-drew; the shares of a processor are the kernel's and the browser's while it did.
+A journal holds 1,000 to 100,000 events, and 500 more arrive each second. Only frames that the view
+drew are counted; the shares of a processor are the kernel's and the browser's meanwhile.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ print("pid", os.getpid())"""
 _VIEW = "document.querySelector('.kit-timeline')"
 
 
-def _one(page: Any, url: str, size: int) -> tuple[float, float, float]:
-    """Frames a second, and percent of a processor that kernel and browser take."""
+def _measure(page: Any, url: str, size: int) -> tuple[float, float, float]:
+    """Frames a second, and the percent of a processor that the kernel and the browser take."""
     run_all(page, url)
     page.wait_for_function(f"Number({_VIEW}?.dataset.rows) > {size}", timeout=120_000)
     pid = int(page.inner_text("text=/^pid \\d+/ >> nth=-1").split()[-1])
@@ -53,7 +53,7 @@ def _one(page: Any, url: str, size: int) -> tuple[float, float, float]:
     chrome = [p for p in psutil.process_iter() if "chrom" in p.name()]
 
     def spent() -> tuple[float, float]:
-        times = [sum(one.cpu_times()[:2]) for one in chrome if one.is_running()]
+        times = [sum(process.cpu_times()[:2]) for process in chrome if process.is_running()]
         return sum(kernel.cpu_times()[:2]), sum(times)
 
     frames, before, begin = page.evaluate(f"Number({_VIEW}.dataset.frames)"), spent(), time.time()
@@ -64,20 +64,23 @@ def _one(page: Any, url: str, size: int) -> tuple[float, float, float]:
 
 
 def live(runs: int = 3) -> Report:
-    """Measure each size `runs` times, each in a kernel and a page of its own."""
+    """Measure each size `runs` times, each time in a new kernel and page.
+
+    Raises KitError without a Chromium, or if JupyterLab does not start.
+    """
     figures = []
     with tempfile.TemporaryDirectory(prefix="kit-live-") as scratch, browser() as chrome:
         folder = Path(scratch)
         with lab(folder) as url:
             for size in SIZES:
-                found = []
+                values = []
                 for run in range(runs):
                     name = f"live-{size}-{run}.ipynb"
                     write(folder / name, _CELL.format(size=size), "kit.LiveOrder(journal)")
                     page = chrome.new_page(viewport={"width": 1280, "height": 900})
-                    found.append(_one(page, url.format(name), size))
+                    values.append(_measure(page, url.format(name), size))
                     page.close()
-                frames, kernel, shown = zip(*found, strict=True)
+                frames, kernel, shown = zip(*values, strict=True)
                 figures += [
                     Figure(f"{size:,} events", "frames/s", list(frames), 20.0, at_least=True),
                     Figure(f"{size:,} events: kernel", "% of a core", list(kernel)),

@@ -1,8 +1,8 @@
 """How long the pictures of many records take, and how much memory.
 
-Measured is the call of the plot function and the writing of the PNG (Agg, 800 pixels wide). Not
-measured are the making of the journal or DataFrame, and the first picture of a process, which loads
-fonts. Each measurement is a process of its own.
+What counts is the call of the plot function and the writing of the PNG (Agg, 800 pixels wide). What
+does not: making the journal or DataFrame, and the first picture of a process, which loads fonts.
+Each measurement has a process of its own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 
-from kitlib.errors import KitError
 from kitlib.journal import Journal, Row
 from kittools.bench._alone import answer, ask
 from kittools.bench._table import Figure, Report
@@ -30,24 +29,22 @@ _PARTITIONS = 6
 
 
 def plots(runs: int = 5, sizes: tuple[int, ...] = SIZES) -> Report:
-    """Measure each picture `runs` times. sizes: records, or measurements of lag."""
-    if runs < 1:
-        raise KitError("At least one run is needed", f"--runs is {runs}", "Give 5 or more.")
-    found: dict[tuple[str, int, str], list[dict[str, float]]] = {}
+    """Measure each picture `runs` times. sizes: of the logs in records, or measurements of lag."""
+    answers: dict[tuple[str, int, str], list[dict[str, float]]] = {}
     for number in range(runs):
         for plot in PLOTS:
             for size in sizes:
                 for source in SOURCES if number % 2 else reversed(SOURCES):
-                    told = ask("plots", plot=plot, size=size, source=source)
-                    found.setdefault((plot, size, source), []).append(told)
+                    answers.setdefault((plot, size, source), []).append(
+                        ask("plots", plot=plot, size=size, source=source)
+                    )
     figures = []
     for plot, size, source in itertools.product(PLOTS, sizes, SOURCES):
-        told_all = found[plot, size, source]
-        name = f"{plot}, {size:,} of a {source}"
+        name, each = f"{plot}, {size:,} of a {source}", answers[plot, size, source]
         target = 0.5 if size == max(SIZES) else None
-        figures.append(Figure(name, "s", [one["seconds"] for one in told_all], target))
-        if "megabytes" in told_all[0]:
-            figures.append(Figure(f"{name}: memory", "MB", [one["megabytes"] for one in told_all]))
+        figures.append(Figure(name, "s", [run["seconds"] for run in each], target))
+        if "megabytes" in each[0]:
+            figures.append(Figure(f"{name}: memory", "MB", [run["megabytes"] for run in each]))
     return Report(figures, f"{runs} runs, each in a process of its own")
 
 
@@ -55,7 +52,7 @@ def plots(runs: int = 5, sizes: tuple[int, ...] = SIZES) -> Report:
 
 
 def order_rows(size: int) -> Journal:
-    """A log as `Kafka.read` gives it."""
+    """A log of `size` records, as `Kafka.read` gives it."""
     each = -(-size // _PARTITIONS)
     return Journal(
         Row(1e9 + n % each / 100, "broker", "stored", "requests", n // each, n % each,
@@ -65,7 +62,7 @@ def order_rows(size: int) -> Journal:
 
 
 def lag_rows(size: int) -> Journal:
-    """Measurements of a lag that wanders, five times a second."""
+    """`size` measurements of a lag that wanders, taken five times a second."""
     steps = np.random.default_rng(7).integers(-50, 51, (size // _PARTITIONS + 1, _PARTITIONS))
     lag = np.abs(steps.cumsum(axis=0)).ravel().tolist()
     return Journal(
@@ -75,8 +72,11 @@ def lag_rows(size: int) -> Journal:
     )  # fmt: skip
 
 
-def measure(plot: str, size: int, source: str, picture: str = "") -> dict[str, float]:
-    """Seconds, and on Linux the megabytes by which memory grew at most. picture: keep it there."""
+def measure(plot: str, size: int, source: str) -> dict[str, float]:
+    """Draw once: the "seconds" and, on Linux, by how many "megabytes" memory grew at its peak.
+
+    plot: one of `PLOTS`. source: one of `SOURCES`.
+    """
     import matplotlib as mpl
 
     mpl.use("agg")
@@ -89,23 +89,20 @@ def measure(plot: str, size: int, source: str, picture: str = "") -> dict[str, f
     gc.collect()
     before = _memory(reset=True)
     begin = time.perf_counter()
-    png = io.BytesIO()
-    draw(data).figure.savefig(png, format="png")
-    told = {"seconds": time.perf_counter() - begin}
+    draw(data).figure.savefig(io.BytesIO(), format="png")
+    measured = {"seconds": time.perf_counter() - begin}
     if before is not None:
-        told["megabytes"] = (_memory() or 0) - before
-    if picture:
-        Path(picture).write_bytes(png.getvalue())
-    return told
+        measured["megabytes"] = (_memory() or 0) - before
+    return measured
 
 
 def _memory(*, reset: bool = False) -> float | None:
-    """The most megabytes that were resident since the last reset; None where no kernel tells."""
+    """The most megabytes that were resident since the last reset; None except on Linux."""
     if sys.platform != "linux":
         return None
     if reset:
         with contextlib.suppress(AttributeError):  # a C library that is not GNU's
-            ctypes.CDLL("").malloc_trim(0)  # memory that is free, but still held, would not count
+            ctypes.CDLL("").malloc_trim(0)  # growth into memory held, but free, would not show
         Path("/proc/self/clear_refs").write_text("5")
     status = Path("/proc/self/status").read_text().split("VmHWM:")[1]
     return int(status.split()[0]) / 1024

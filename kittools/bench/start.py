@@ -1,6 +1,7 @@
-"""How long until a broker takes its first record, and what it weighs, against the stock way.
+"""How long a broker takes until its first record, and how much memory, against the stock way.
 
-The two ways alternate within one run, after one start of each that is not counted.
+Both ways alternate within each run, after one start of each that is not counted. A cold start, from
+a fresh clone with empty caches, is measured only when asked for: it needs a network.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def first_record(address: str) -> None:
 
     admin = KafkaAdminClient(bootstrap_servers=address)
     admin.create_topics({"first": {"num_partitions": 1}}, wait_for_metadata=True)
-    # The client asks for a new topic's leader 100 ms after its first question, whatever the broker.
+    # By default the client asks for a new topic's leader again only after 100 ms.
     producer = KafkaProducer(bootstrap_servers=address, retry_backoff_ms=1)
     producer.send("first", b"x").get(60)
     producer.close()
@@ -71,8 +72,8 @@ def _ours() -> tuple[float, float]:
 
 
 def _stock() -> tuple[float, float]:
-    """Seconds and resident megabytes of the stock way: format, then start."""
-    found = parts.parts()
+    """Seconds and resident megabytes of the stock way: format the storage, then start."""
+    kafka = parts.parts()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         config, log = folder / "server.properties", folder / "log"
@@ -84,8 +85,8 @@ def _stock() -> tuple[float, float]:
             "rootLogger.appenderRef.c.ref=c\n",
             "utf-8",
         )
-        java = [str(found.java), *_STOCK_JVM, f"-Dlog4j2.configurationFile={log4j.as_uri()}"]
-        java += ["-cp", found.class_path]
+        java = [str(kafka.java), *_STOCK_JVM, f"-Dlog4j2.configurationFile={log4j.as_uri()}"]
+        java += ["-cp", kafka.class_path]
         begin = time.perf_counter()
         subprocess.run(
             [*java, "kafka.tools.StorageTool", "format", "--standalone", "-t", parts.CLUSTER_ID,
@@ -141,11 +142,10 @@ def _cold() -> float:
 
 
 def start(runs: int = 10, *, cold: int = 0) -> Report:
-    """Measure the start. runs: measured starts of each way. cold: so many fresh clones, too."""
-    if runs < 1:
-        raise KitError("At least one run is needed", f"--runs is {runs}", "Give 10 or more.")
-    if cold < 0:
-        raise KitError("There is no clone less than none", f"--cold is {cold}", "Give 3 or more.")
+    """Measure `runs` starts of each way, and `cold` starts of fresh clones.
+
+    Raises KitError if a start fails.
+    """
     ways: list[Callable[[], tuple[float, float]]] = [_ours, _stock]
     for way in ways:
         way()

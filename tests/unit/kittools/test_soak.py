@@ -41,14 +41,14 @@ def two_lessons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_lessons_are_counted_in_rounds_and_one_that_failed_is_kept(two_lessons: Path) -> None:
-    count, said = soak.Count(), list[str]()
-    soak.lessons(count, two_lessons, 2, at_once=2, say=lambda line: said.append(str(line)))
+    count, lines = soak.Count(), list[str]()
+    soak.lessons(count, two_lessons, 2, at_once=2, progress=lines.append)
     assert sorted(count.rows()) == [
         ("90_good, as found", 2, 0), ("90_good, solved", 2, 0),
         ("91_bad, as found", 2, 2), ("91_bad, solved", 2, 2),
     ]  # fmt: skip
     assert set(count.failures["91_bad, solved"]) == {"AssertionError: assert x == 2"}
-    assert len(said) == 8
+    assert len(lines) == 8
     kept = sorted(path.name for path in two_lessons.iterdir())
     assert kept == [f"91_bad-{form}-{n}" for form in ("as-found", "solved") for n in (1, 2)]
     assert "AssertionError" in (two_lessons / kept[0] / "91_bad.ipynb").read_text("utf-8")
@@ -68,8 +68,19 @@ def test_faults_are_counted_as_often_as_they_were_met(tmp_path: Path) -> None:
     assert soak.faults(count, tmp_path / "report", tests) == 1
     assert count.rows() == [("it is killed", 30, 0), ("it is filled", 2, 1)]
     assert "it was full" in count.failures["it is filled"][0]
-    with pytest.raises(KitError, match="not been run to their end"):
+    assert count.skipped == {"it is elsewhere": ["skipped: another system"]}
+    with pytest.raises(KitError, match="did not run to their end"):
         soak.faults(count, tmp_path / "report", tmp_path / "nowhere")
+
+
+def test_faults_that_are_all_skipped_are_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(OPTION, "utf-8")
+    skipped = "import pytest\npytestmark = pytest.mark.skip('another system')\n"
+    (tmp_path / "test_it.py").write_text(f"{skipped}def test_it():\n    pass\n", "utf-8")
+    with pytest.raises(KitError, match="Every fault was skipped") as error:
+        soak.faults(soak.Count(), tmp_path / "report", tmp_path)
+    assert error.value.why == "skipped: another system"
+    assert "--no-faults" in error.value.fix
 
 
 def test_the_command_shows_the_counts_writes_them_and_answers(two_lessons: Path) -> None:
@@ -77,7 +88,13 @@ def test_the_command_shows_the_counts_writes_them_and_answers(two_lessons: Path)
     ran = CliRunner().invoke(cli.cli, [*command, "91"])
     assert ran.exit_code == 1
     assert "91_bad, solved: AssertionError: assert x == 2" in ran.output
-    told = json.loads((two_lessons / "soak.json").read_text("utf-8"))
-    counts = {row["what"]: (row["runs"], row["failures"]) for row in told["rows"]}
+    written = json.loads((two_lessons / "soak.json").read_text("utf-8"))
+    counts = {row["what"]: (row["runs"], row["failures"]) for row in written["rows"]}
     assert counts == {"91_bad, as found": (1, 1), "91_bad, solved": (1, 1)}
     assert CliRunner().invoke(cli.cli, [*command, "90"]).exit_code == 0
+
+
+def test_a_soak_that_ends_before_its_first_lesson_has_failed(two_lessons: Path) -> None:
+    command = ["soak", "--no-faults", "--hours", "1e-9", "--output", str(two_lessons)]
+    ran = CliRunner().invoke(cli.cli, command)
+    assert isinstance(ran.exception, KitError) and "Nothing was tested" in str(ran.exception)

@@ -29,3 +29,11 @@ def test_jars_are_fetched_and_a_damaged_one_is_found_and_fetched_again(
         assert parts.unsound_jars() == ["com.google.re2j:re2j:1.8"]
         parts.fetch_jars(lambda *step: None)
         assert parts.unsound_jars() == []
+
+
+def test_the_cache_lies_where_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KIT_CACHE_DIR", str(tmp_path))
+    assert parts.cache_folder() == tmp_path
+    assert all(tmp_path in jar.parents for jar in parts.parts().jars)
