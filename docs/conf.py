@@ -94,6 +94,6 @@ def link(app, doctree):
 
 
 def setup(app):
-    """What Sphinx calls."""
+    """Connect `link`; Sphinx calls this."""
     app.connect("doctree-read", link)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -42,7 +42,7 @@ def required_chromium() -> str:
         raise KitError(
             "This needs Chromium, and none was found",
             f"The PATH has none of {', '.join(NAMES)}",
-            "Install it (on Debian: apt install chromium). Run the same command again then.",
+            "Run it again once Chromium is installed (on Debian: apt install chromium).",
         )
     return path
 

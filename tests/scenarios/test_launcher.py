@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import shutil
 import subprocess
@@ -32,9 +33,10 @@ def test_it_sets_up_once_and_then_needs_no_network(copy: Path) -> None:
 
 
 def test_another_clone_sets_up_from_the_caches_without_a_network(copy: Path) -> None:
-    # The index keeps its name, as on a train: uv files what it has fetched under that name.
+    # The index keeps its name, as on a train: uv caches what it fetched under that name.
     proxies = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-    cut_off = {name: "http://127.0.0.1:1" for one in proxies for name in (one, one.lower())}
+    names = [*proxies, *map(str.lower, proxies)]
+    cut_off = dict.fromkeys(names, "http://127.0.0.1:1")
     done = kit(copy, "--help", NO_PROXY="", no_proxy="", **cut_off)
     assert done.returncode == 0, done.stderr
     assert "[2/3]" not in done.stderr
@@ -73,10 +75,10 @@ def test_a_package_that_is_not_the_locked_one_is_refused(copy: Path) -> None:
     assert kit(copy, "--help").returncode == 0
 
 
-def test_a_python_without_venv_is_told_what_to_install(copy: Path) -> None:
-    # Debian without python3-venv ends like this; the real message cannot be had on other systems.
-    said = "The virtual environment was not created successfully because ensurepip is not available"
-    (copy / "venv.py").write_text(f"raise SystemExit({said!r})\n")
+def test_where_venv_is_missing_the_message_says_what_to_install(copy: Path) -> None:
+    # Debian without python3-venv ends like this; on other systems the message has to be made up.
+    text = "The virtual environment was not created successfully because ensurepip is not available"
+    (copy / "venv.py").write_text(f"raise SystemExit({text!r})\n")
     refused = kit(copy, "--help")
     assert refused.returncode == 1
     assert "python3-venv" in refused.stderr
@@ -109,10 +111,8 @@ def test_two_set_ups_at_once_take_turns(copy: Path) -> None:
 
 
 def test_the_launcher_explains_itself_to_an_older_python(copy: Path) -> None:
-    """What it would say is in the file before anything that an older Python cannot read."""
+    """An older Python can read the whole file, and so reaches the message that it is too old."""
     source = (ROOT / "kit").read_text("utf-8")
-    import ast
-
     ast.parse(source, feature_version=(3, 7))
     patched = source.replace("sys.version_info < (3, 11)", "sys.version_info < (9, 0)")
     assert patched != source

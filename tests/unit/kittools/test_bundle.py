@@ -42,7 +42,7 @@ def test_a_lesson_runs_from_a_bundle_without_a_network_and_without_caches(tmp_pa
         [base, "kit", "run", "00"], cwd=kit, env=environment, capture_output=True, text=True
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "not all that is needed" not in ran.stderr
+    assert "does not hold all packages" not in ran.stderr
     assert "00_start_here: passed" in ran.stdout
 
 
