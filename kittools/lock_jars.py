@@ -1,8 +1,9 @@
 """Resolves Kafka's jars by Maven coordinates and writes `kitlib/broker/jars.lock`.
 
 Run `.venv/bin/python -m kittools.lock_jars` when the version of Kafka changes. Learners never run
-it: the kit fetches exactly what the lock names and refuses a jar whose SHA-256 differs. Kafka and the log4j binding are resolved separately, because
-log4j's own dependency management would replace Kafka's client jar by an older one.
+it: the kit fetches exactly what the lock names and refuses a jar whose SHA-256 differs. Kafka and
+the log4j binding are resolved separately, because log4j's own dependency management would replace
+Kafka's client jar by an older one.
 """
 
 from __future__ import annotations
