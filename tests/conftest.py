@@ -27,8 +27,9 @@ HERE = Path(__file__).parent
 # They come first in a run, in this order, and `--fast` leaves them out.
 SLOW = (
     "scenarios/test_lessons.py", "browser/", "unit/kittools/test_bundle.py",
-    "unit/kittools/bench/", "unit/kittools/test_cli.py", "soak/", "scenarios/test_launcher.py",
-    "scenarios/test_locked.py",
+    "unit/kittools/bench/", "unit/kittools/test_cli.py", "unit/kittools/test_course.py",
+    "unit/kittools/test_doctor.py", "unit/kittools/test_soak.py", "soak/",
+    "scenarios/test_launcher.py", "scenarios/test_locked.py",
 )  # fmt: skip
 
 

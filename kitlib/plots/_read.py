@@ -1,4 +1,4 @@
-"""Takes from a journal, or from its DataFrame, what a plot needs. It draws nothing.
+"""Takes from a journal what a plot needs. It draws nothing.
 
 Plots of a million records have to be quick, so they are given arrays of numbers and not rows.
 """
@@ -15,15 +15,24 @@ import numpy as np
 import pandas as pd
 
 from kitlib.errors import KitError
-from kitlib.journal import FIELDS, KINDS, Journal, Row
+from kitlib.journal import FIELDS, KINDS, Journal, Row, expect_journal
 from kitlib.journal.naming import listed
 
 
-def rows(journal: Journal | pd.DataFrame, kinds: Sequence[str] = KINDS) -> list[Row]:
-    """The rows of these kinds, in the order of their times. Raises KitError for no journal."""
-    _check(journal)
-    if isinstance(journal, pd.DataFrame):
-        journal = Journal.from_frame(journal[journal["kind"].isin(kinds)])
+def as_journal(data: Journal | pd.DataFrame) -> Journal:
+    """The journal, or that of a DataFrame as `to_frame` makes it. Raises KitError for all else."""
+    if not isinstance(data, pd.DataFrame):
+        return expect_journal(data)
+    if missing := [name for name in FIELDS if name not in data.columns]:
+        raise KitError(
+            f"This DataFrame has no column {missing[0]!r}",
+            fix="Give the plot the journal, or rows of journal.to_frame() with all their columns",
+        )
+    return Journal.from_frame(data)
+
+
+def rows(journal: Journal, kinds: Sequence[str] = KINDS) -> list[Row]:
+    """The rows of these kinds, in the order of their times."""
     return sorted(_of_kinds(journal.since(0), kinds), key=attrgetter("time"))
 
 
@@ -70,12 +79,12 @@ class Records:
         return [int(n) for n in np.bincount(self.lane, minlength=len(self.lanes))]
 
 
-def records(journal: Journal | pd.DataFrame, topic: str | None, placed: bool) -> Records:
+def records(journal: Journal, topic: str | None, placed: bool) -> Records:
     """The stored records, or if there are none those acknowledged, or else those consumed.
 
     placed: only records with an offset, and no times, which take as long to read as the offsets.
     """
-    table = _Table(journal)
+    table = _Columns(journal.since(0))
     (kind_of, kinds), (topic_of, topics) = table.names("kind"), table.names("topic")
     partition, offset = table.numbers("partition"), table.numbers("offset")
     known = (topic_of >= 0) & (partition >= 0)
@@ -103,13 +112,13 @@ def records(journal: Journal | pd.DataFrame, topic: str | None, placed: bool) ->
 
 
 def lags(
-    journal: Journal | pd.DataFrame, group: str | None
+    journal: Journal, group: str | None
 ) -> tuple[str | None, dict[tuple[str, int], tuple[np.ndarray, np.ndarray]]]:
     """The group, and the times and lags of each topic and partition that has any, in order of time.
 
     Raises KitError if there are several groups and none was chosen.
     """
-    table = _Table(journal, "lag")
+    table = _Columns(_of_kinds(journal.since(0), ("lag",)))
     (group_of, groups), (topic_of, topics) = table.names("group"), table.names("topic")
     group = _one_of(sorted({*groups, ""} if (group_of < 0).any() else {*groups}), group)
     groups, topics = [*groups, ""], [*topics, ""]  # -1 is the last
@@ -127,70 +136,41 @@ def lags(
     return group, lines
 
 
-class _Table:
-    """The fields of all rows, or of those of a kind, as arrays. Raises KitError for no journal."""
+class _Columns:
+    """The fields of rows as arrays."""
 
-    def __init__(self, journal: Journal | pd.DataFrame, kind: str | None = None) -> None:
-        _check(journal)
-        self.frame = journal if isinstance(journal, pd.DataFrame) else None
-        self.rows = [] if isinstance(journal, pd.DataFrame) else journal.since(0)
-        if kind is not None:
-            if self.frame is not None:
-                self.frame = self.frame[self.frame["kind"] == kind]
-            self.rows = _of_kinds(self.rows, (kind,))
-
-    def _values(self, name: str) -> list[Any]:
-        if self.frame is not None:
-            return self.frame[name].tolist()
-        return list(map(attrgetter(name), self.rows))
+    def __init__(self, rows: list[Row]) -> None:
+        self.rows = rows
 
     def names(self, name: str) -> tuple[np.ndarray, list[str]]:
-        """For each row the index of its text in the list of texts, -1 for none; and that list."""
-        if self.frame is not None:
-            codes, uniques = pd.factorize(self.frame[name])
-            return codes, list(map(str, uniques))
+        """The number of each row's text, -1 for None, and the texts."""
         field = attrgetter(name)
         known = list(dict.fromkeys(map(field, self.rows)))
         texts = [text for text in known if text is not None]
-        if len(known) == 1:  # mostly so
+        if len(known) == 1:  # as most often
             return np.full(len(self.rows), len(texts) - 1), texts
         number = {None: -1, **dict(zip(texts, range(len(texts)), strict=True))}
         values = map(number.__getitem__, map(field, self.rows))
         return np.fromiter(values, np.int64, len(self.rows)), texts
 
     def numbers(self, name: str) -> np.ndarray:
-        """A field of whole numbers, -1 for none."""
-        if self.frame is not None:
-            return self.frame[name].astype("Int64").to_numpy(np.int64, na_value=-1)
+        """Whole numbers, -1 for None."""
+        values = list(map(attrgetter(name), self.rows))
         try:
-            return np.fromiter(map(attrgetter(name), self.rows), np.int64, len(self.rows))
-        except TypeError:  # None
-            numbers = np.array(self._values(name), float)  # which makes nan of None
-            return np.where(np.isnan(numbers), -1, numbers).astype(np.int64)
+            return np.fromiter(values, np.int64, len(values))
+        except TypeError:  # None among them, which becomes nan
+            floats = np.array(values, float)
+            return np.where(np.isnan(floats), -1, floats).astype(np.int64)
 
     def times(self) -> np.ndarray:
         """Seconds since the epoch."""
-        if self.frame is not None:
-            return self.frame["time"].to_numpy(float)
         return np.fromiter(map(attrgetter("time"), self.rows), float, len(self.rows))
 
     def lags(self) -> np.ndarray:
-        """The lag in the detail of each row, nan for none."""
-        details = self._values("detail")
+        """The lags in the details, nan for None."""
+        details = list(map(attrgetter("detail"), self.rows))
         try:
             return np.fromiter(map(itemgetter("lag"), details), float, len(details))
         except (KeyError, TypeError):  # a row without a detail, or with another one
-            return np.array([d.get("lag") if isinstance(d, dict) else None for d in details], float)
-
-
-def _check(journal: object) -> None:
-    why = f"It was given an object of type {type(journal).__name__}."
-    if isinstance(journal, pd.DataFrame):
-        missing = [name for name in FIELDS if name not in journal.columns]
-        why = f"This DataFrame has no column {missing[0]!r}." if missing else ""
-    if why and not isinstance(journal, Journal):
-        raise KitError(
-            what="A plot is drawn from a journal or its DataFrame.",
-            why=why,
-            fix="Give it the journal, or rows of journal.to_frame() with all their columns.",
-        )
+            lags = [detail.get("lag") if detail else None for detail in details]
+            return np.array(lags, float)

@@ -35,6 +35,7 @@ def plot_lag(
     groups. Returns the Axes. Raises KitError if the group is missing then, and for anything that is
     no journal.
     """
+    journal = _read.as_journal(journal)
     group, lines = _read.lags(journal, group)
     ax = _style.canvas(ax, 3.8)
     if not lines:

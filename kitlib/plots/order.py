@@ -46,6 +46,7 @@ def plot_order(
     """
     if x not in ("offset", "time"):
         raise KitError(what=f"x is {x!r}.", fix='Choose x="offset" or x="time".')
+    journal = _read.as_journal(journal)
     records = _read.records(journal, topic, placed=x == "offset")
     ax = _style.canvas(ax, 1.3 + 0.5 * len(records.lanes))
     if not records.lanes:
@@ -91,6 +92,7 @@ def plot_shares(
     to draw on; None makes a new figure. topic: draw only this one. Returns the Axes. Raises
     KitError for anything that is no journal.
     """
+    journal = _read.as_journal(journal)
     records = _read.records(journal, topic, placed=False)
     ax = _style.canvas(ax, 1.0 + 0.42 * len(records.lanes))
     if not records.lanes:
@@ -109,13 +111,9 @@ def plot_shares(
     return _style.described(ax, f"{_headline(records)}, a bar each: {_shares(records)}.")
 
 
-def _numbered(
-    journal: Journal | pd.DataFrame, records: Records, key: str
-) -> list[tuple[Row, int, int]]:
+def _numbered(journal: Journal, records: Records, key: str) -> list[tuple[Row, int, int]]:
     """The drawn records of a key, each with its lane and the number of its event."""
     many = len(journal) > _EXACT
-    if many and isinstance(journal, pd.DataFrame):
-        journal = journal[journal["key"] == key]
     rows = [row for row in _read.rows(journal) if row.key == key or not many]
     numbers = event_numbers(rows)
     lanes = {place: lane for lane, place in enumerate(records.lanes)}

@@ -69,7 +69,7 @@ def plot_ownership(
     that is no journal.
     """
     # A stored record bears its own time, which may be any.
-    rows = [row for row in _read.rows(journal) if row.kind != "stored"]
+    rows = [row for row in _read.rows(_read.as_journal(journal)) if row.kind != "stored"]
     group = _read.only_group(rows, ("assigned",), group)
     bars = owned(rows, group)
     lanes = _lanes(bars)

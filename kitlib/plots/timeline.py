@@ -36,7 +36,7 @@ def plot_timeline(
     to draw on; None makes a new figure. kinds: of rows; by default all but "stored", "lag"
     and "printed". Returns the Axes. Raises KitError for anything that is no journal.
     """
-    rows = _read.rows(journal, kinds)
+    rows = _read.rows(_read.as_journal(journal), kinds)
     table: dict[str, dict[str, list[Row]]] = {}
     for row in rows:
         name = "life" if row.kind in LIFE else row.kind

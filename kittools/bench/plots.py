@@ -1,8 +1,8 @@
 """How long the pictures of many records take, and how much memory.
 
 What counts is the call of the plot function and the writing of the PNG (Agg, 800 pixels wide). What
-does not: making the journal or DataFrame, and the first picture of a process, which loads fonts.
-Each measurement has a process of its own.
+does not: making the journal, and the first picture of a process, which loads fonts. Each
+measurement has a process of its own.
 """
 
 from __future__ import annotations
@@ -24,23 +24,18 @@ from kittools.bench._table import Figure, Report
 
 SIZES = (10_000, 100_000, 1_000_000)
 PLOTS = ("plot_order", "plot_lag")
-SOURCES = ("journal", "DataFrame")
 _PARTITIONS = 6
 
 
 def plots(runs: int = 5, sizes: tuple[int, ...] = SIZES) -> Report:
     """Measure each picture `runs` times. sizes: of the logs in records, or measurements of lag."""
-    answers: dict[tuple[str, int, str], list[dict[str, float]]] = {}
-    for number in range(runs):
-        for plot in PLOTS:
-            for size in sizes:
-                for source in SOURCES if number % 2 else reversed(SOURCES):
-                    answers.setdefault((plot, size, source), []).append(
-                        ask("plots", plot=plot, size=size, source=source)
-                    )
+    answers: dict[tuple[str, int], list[dict[str, float]]] = {}
+    for _ in range(runs):
+        for plot, size in itertools.product(PLOTS, sizes):
+            answers.setdefault((plot, size), []).append(ask("plots", plot=plot, size=size))
     figures = []
-    for plot, size, source in itertools.product(PLOTS, sizes, SOURCES):
-        name, each = f"{plot}, {size:,} of a {source}", answers[plot, size, source]
+    for (plot, size), each in answers.items():
+        name = f"{plot}, {size:,} of a journal"
         target = 0.5 if size == max(SIZES) else None
         figures.append(Figure(name, "s", [run["seconds"] for run in each], target))
         if "megabytes" in each[0]:
@@ -72,10 +67,10 @@ def lag_rows(size: int) -> Journal:
     )  # fmt: skip
 
 
-def measure(plot: str, size: int, source: str) -> dict[str, float]:
+def measure(plot: str, size: int) -> dict[str, float]:
     """Draw once: the "seconds" and, on Linux, by how many "megabytes" memory grew at its peak.
 
-    plot: one of `PLOTS`. source: one of `SOURCES`.
+    plot: one of `PLOTS`.
     """
     import matplotlib as mpl
 
@@ -85,11 +80,10 @@ def measure(plot: str, size: int, source: str) -> dict[str, float]:
     draw, make = getattr(kit, plot), {"plot_order": order_rows, "plot_lag": lag_rows}[plot]
     draw(make(60)).figure.savefig(io.BytesIO(), format="png")
     journal = make(size)
-    data = journal if source == "journal" else journal.to_frame()
     gc.collect()
     before = _memory(reset=True)
     begin = time.perf_counter()
-    draw(data).figure.savefig(io.BytesIO(), format="png")
+    draw(journal).figure.savefig(io.BytesIO(), format="png")
     measured = {"seconds": time.perf_counter() - begin}
     if before is not None:
         measured["megabytes"] = (_memory() or 0) - before

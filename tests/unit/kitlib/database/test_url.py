@@ -78,7 +78,7 @@ def test_an_unreachable_server_and_no_password_shown(url: str) -> None:
             "two: postgresql://a:pw-7@b and //password=pw-7",
             "two: postgresql://a:***@b and //password=***",
         ),
-        ("sqlite:////tmp/a@b.db", "sqlite:////tmp/a@b.db"),
+        ("sqlite:////data/a@b.db", "sqlite:////data/a@b.db"),
     ],
 )
 def test_masked(text: str, shown: str) -> None:

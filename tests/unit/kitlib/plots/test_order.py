@@ -147,7 +147,7 @@ def test_it_draws_on_the_axes_it_is_given_and_leaves_settings_and_journal_alone(
 
 
 def test_what_cannot_be_drawn_is_refused_in_words() -> None:
-    with pytest.raises(kit.KitError, match="a journal or its DataFrame"):
+    with pytest.raises(kit.KitError, match="Expected a journal, got list"):
         kit.plot_order([1, 2])  # type: ignore[arg-type]
     with pytest.raises(kit.KitError, match="no column 'offset'"):
         kit.plot_shares(log("a").to_frame().drop(columns="offset"))

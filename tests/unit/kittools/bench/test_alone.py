@@ -10,4 +10,4 @@ from kittools.bench._alone import ask
 
 def test_a_measurement_that_fails_says_why() -> None:
     with pytest.raises(KitError, match="plot_nothing"):
-        ask("plots", plot="plot_nothing", size=1, source="journal")
+        ask("plots", plot="plot_nothing", size=1)
