@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import compress
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -33,16 +32,7 @@ def as_journal(data: Journal | pd.DataFrame) -> Journal:
 
 def rows(journal: Journal, kinds: Sequence[str] = KINDS) -> list[Row]:
     """The rows of these kinds, in the order of their times."""
-    return sorted(_of_kinds(journal.since(0), kinds), key=attrgetter("time"))
-
-
-def _of_kinds(rows: list[Row], kinds: Sequence[str]) -> list[Row]:
-    wanted, present = frozenset(kinds), set(map(attrgetter("kind"), rows))
-    if present <= wanted:  # often so, and then a million rows need no copy
-        return rows
-    if present.isdisjoint(wanted):
-        return []
-    return list(compress(rows, map(wanted.__contains__, map(attrgetter("kind"), rows))))
+    return sorted((row for row in journal.since(0) if row.kind in kinds), key=attrgetter("time"))
 
 
 def only_group(rows: list[Row], kinds: Sequence[str], group: str | None) -> str | None:
@@ -118,7 +108,7 @@ def lags(
 
     Raises KitError if there are several groups and none was chosen.
     """
-    table = _Columns(_of_kinds(journal.since(0), ("lag",)))
+    table = _Columns([row for row in journal.since(0) if row.kind == "lag"])
     (group_of, groups), (topic_of, topics) = table.names("group"), table.names("topic")
     group = _one_of(sorted({*groups, ""} if (group_of < 0).any() else {*groups}), group)
     groups, topics = [*groups, ""], [*topics, ""]  # -1 is the last

@@ -13,7 +13,7 @@ from typing import Any
 
 import ipywidgets
 
-from kitlib.errors import KitError
+from kitlib.errors import KitError, wrong_type
 from kitlib.faults import Faults
 from kitlib.widgets.views import Live
 from kitlib.workers import Workers
@@ -33,11 +33,8 @@ class FaultPanel(ipywidgets.VBox):
     ) -> None:
         for value, kind in ((faults, Faults), (team, Workers), (view, Live)):
             if not isinstance(value, kind | None):
-                raise KitError(
-                    "A panel takes faults, a team and a live view",
-                    f"It was given an object of type {type(value).__name__}",
-                    "Write kit.FaultPanel(faults, team), or kit.FaultPanel(team=team).",
-                )
+                fix = "Write kit.FaultPanel(faults, team), or kit.FaultPanel(team=team)"
+                raise wrong_type("faults, a team or a live view", value, fix)
         if faults is None and team is None:
             raise KitError("A panel needs faults or a team", fix="Write kit.FaultPanel(faults)")
         self._team = team

@@ -22,7 +22,7 @@ import traitlets
 
 from kitlib._look import CUTS, GLYPHS, LIFE, PALETTE, SHAPES
 from kitlib.errors import KitError
-from kitlib.journal import Journal, Row
+from kitlib.journal import Journal, Row, expect_journal
 from kitlib.journal.naming import event_numbers, event_of, listed, place_of
 
 if TYPE_CHECKING:
@@ -53,13 +53,7 @@ class _Timeline(anywidget.AnyWidget):
     running = traitlets.Bool(False).tag(sync=True)
 
     def __init__(self, journal: Journal, **traits: Any) -> None:
-        if not isinstance(journal, Journal):
-            raise KitError(
-                "A view shows a journal",
-                f"It was given an object of type {type(journal).__name__}",
-                "Give it the journal that the clients or workers write to, such as team.journal.",
-            )
-        self._journal = journal
+        self._journal = expect_journal(journal)
         super().__init__(uid=uuid.uuid4().hex, **traits)
 
     def __repr__(self) -> str:
@@ -235,10 +229,8 @@ class Replay(_Timeline):
         highlight: str | None = None,
         panels: Iterable[str] = ("order", "actors"),
     ) -> None:
-        traits = _recorded(journal, tuple(kinds)) if isinstance(journal, Journal) else {}
-        super().__init__(
-            journal, title=title, panels=list(panels), highlight=highlight, **traits
-        )  # fmt: skip
+        traits = _recorded(expect_journal(journal), tuple(kinds))
+        super().__init__(journal, title=title, panels=list(panels), highlight=highlight, **traits)
 
     def frame(self) -> pd.DataFrame:
         """The rows of the journal, as `Journal.to_frame` gives them."""

@@ -182,5 +182,5 @@ def test_a_recording_that_nobody_would_watch_is_refused() -> None:
 
 @pytest.mark.parametrize("kind", [*LIVE, kit.Replay])
 def test_what_is_no_journal_is_refused(kind: Any) -> None:
-    with pytest.raises(kit.KitError, match="A view shows a journal"):
+    with pytest.raises(kit.KitError, match="Expected a journal"):
         kind([1, 2])
