@@ -88,5 +88,5 @@ def test_a_panel_holds_a_live_view_and_a_page_without_a_kernel_gets_words(
     assert panel.children[-1] is view
     page = panel._repr_mimebundle_()["text/html"]
     assert repr(panel) in page and "records each partition is behind" in page
-    with pytest.raises(kit.KitError, match="object of type Journal"):
+    with pytest.raises(kit.KitError, match="live view, got Journal"):
         kit.FaultPanel(team=team, view=team.journal)  # type: ignore[arg-type]
