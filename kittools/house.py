@@ -18,8 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("kitlib", "exercises", "kittools")
 PICTURE = ROOT / "docs" / "house.svg"
-# Nearly every room uses these; their arrows would hide all others.
-FLOOR = ("errors", "_wait", "_notebook")
+# Small modules that many rooms share; their arrows would hide all others.
+FLOOR = ("errors", "_wait", "_notebook", "_look")
 
 Graph = dict[str, set[str]]
 
@@ -82,14 +82,14 @@ def rooms(graph: Graph) -> Graph:
 
 # -- the picture -----------------------------------------------------------------------------------
 
-_BOX_W, _BOX_H, _GAP_X, _GAP_Y, _BAR_H, _EDGE = 200, 92, 60, 22, 34, 24  # pixels
+_BOX_W, _BOX_H, _GAP_X, _GAP_Y, _BAR_H, _EDGE = 200, 102, 60, 22, 34, 24  # pixels
 
 
 def picture(root: Path = ROOT) -> str:
     """The plan as SVG: rooms from left to right, an arrow from a room to each that imports it.
 
-    Left out are the rooms that nearly all use, which form the floor, the notebooks, which use all
-    and form the roof, and arrows that follow from others. The words in a room are the first
+    Left out are the small modules that many share, which form the floor, the notebooks, which use
+    all and form the roof, and arrows that follow from others. The words in a room are the first
     sentence of its docstring.
     """
     plan = {
@@ -112,7 +112,7 @@ def picture(root: Path = ROOT) -> str:
     }  # fmt: skip
     height = top + tallest + _GAP_Y + _BAR_H + _EDGE
     roof = "notebooks/: the lessons call every room of kitlib, through import kitlib as kit"
-    floor = f"the floor of kitlib, on which every room stands: {', '.join(FLOOR)}"
+    floor = f"the floor of kitlib, small modules that the rooms share: {', '.join(FLOOR)}"
     arrows = [
         _arrow(places[target], places[name])
         for name in sorted(plan)
@@ -176,7 +176,7 @@ def _sentences(root: Path) -> dict[str, str]:
     for name, path in modules(root).items():
         if name in PACKAGES or re.fullmatch(r"kitlib\.\w+", name):
             words = " ".join((ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "").split())
-            words = re.sub(rf"(?i)^(the )?{room(name)}: ", "", words)
+            words = re.sub(rf"(?i)^(the )?{room(name)}: ", "", words).replace("`", "")
             purposes[room(name)] = re.split(r"[.;](?:\s|$)", words)[0]
     return purposes
 
