@@ -6,12 +6,12 @@ does not fit raises a `KitError` that names it. This module keeps no rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 
-from kitlib.errors import KitError
+from kitlib.errors import KitError, unknown
 
 KINDS = (
     "sent", "acked", "failed", "stored", "consumed", "processed", "committed",
@@ -62,48 +62,43 @@ def text(data: Any) -> str | None:
         return repr(data)
 
 
-def parse(line: bytes, name: str = "The line") -> Row:
+def parse(line: bytes, name: str = "This") -> Row:
     """The row in one line of JSON. Raises a KitError that starts with `name`."""
-    try:
-        return _known(_decoder.decode(line), name)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise KitError(what=f"{name} is not a row of a journal.", why=str(error)) from None
+    return _checked(_decoder.decode, line, name)
 
 
-def make_row(fields: dict[str, Any], name: str) -> Row:
+def make_row(fields: dict[Any, Any], name: str = "This") -> Row:
     """The row with these fields. Raises a KitError that starts with `name`."""
-    unknown = [field for field in fields if field not in FIELDS]
-    if unknown:
-        raise KitError(
-            what=f"{name} has an unknown field, {unknown[0]!r}.",
-            why=f"The fields are {', '.join(FIELDS)}.",
-            fix="Put anything else into detail={...}.",
-        )
+    _expect_known("field", fields, FIELDS, "Put anything else into detail={...}")
+    return _checked(_convert, fields, name)
+
+
+def _convert(fields: dict[Any, Any]) -> Row:
+    return msgspec.convert(fields, Row)
+
+
+def _checked(convert: Callable[[Any], Row], data: Any, name: str) -> Row:
     try:
-        return _known(msgspec.convert(fields, Row), name)
-    except msgspec.ValidationError as error:
-        raise KitError(what=f"{name} does not fit into a journal.", why=str(error)) from None
-
-
-def _known(row: Row, name: str) -> Row:
-    if row.kind not in KINDS:
-        raise KitError(
-            what=f"{name} is of an unknown kind, {row.kind!r}.",
-            fix=f"The kinds are {', '.join(KINDS)}.",
-        )
+        row = convert(data)
+        _expect_known("kind", (row.kind,), KINDS)
+    except (msgspec.MsgspecError, UnicodeDecodeError, KitError) as error:
+        raise KitError(f"{name} is not a row of a journal", str(error)) from None
     return row
 
 
+def _expect_known(what: str, names: Iterable[str], known: tuple[str, ...], fix: str = "") -> None:
+    for name in names:
+        if name not in known:
+            raise unknown(what, name, known, fix)
+
+
 def matcher(kind: str | tuple[str, ...] | None, equals: dict[str, Any]) -> Callable[[Row], bool]:
-    """A function that tells whether a row is of such a kind and has these values in its fields."""
+    """A function that tells whether a row is of such a kind and has these values in its fields.
+
+    Raises KitError for a kind or a field that does not exist.
+    """
     kinds = KINDS if kind is None else (kind,) if isinstance(kind, str) else tuple(kind)
-    for unknown in [name for name in kinds if name not in KINDS]:
-        raise KitError(
-            what=f"No rows are of the kind {unknown!r}.", fix=f"The kinds are {', '.join(KINDS)}."
-        )
-    for unknown in [name for name in equals if name not in FIELDS]:
-        raise KitError(
-            what=f"A row has no field {unknown!r}.", fix=f"The fields are {', '.join(FIELDS)}."
-        )
+    _expect_known("kind", kinds, KINDS)
+    _expect_known("field", equals, FIELDS)
     tests = [(n, text(v) if n in ("key", "value") else v) for n, v in equals.items()]
     return lambda row: row.kind in kinds and all(getattr(row, n) == v for n, v in tests)
