@@ -7,7 +7,6 @@ the learner, auto commit or `close` asked for them), the calls of the rebalance 
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from time import monotonic
@@ -17,107 +16,88 @@ from typing import Any
 from kafka import ConsumerRebalanceListener
 from kafka.errors import for_code
 
-from kitlib.journal._hooks import error_detail, wrap, wrap_close
+from kitlib.journal._hooks import Recorder, error_detail, wrap
 from kitlib.journal._row import Row, text
 from kitlib.journal._tape import Tape
 
+_keys, _values = itemgetter(6), itemgetter(7)  # of a ConsumerRecord
 
-class ConsumerRecorder:
-    """The recorder of one consumer; the consumer's hooks keep it alive."""
+
+class ConsumerRecorder(Recorder):
+    """Hooks into one consumer, its subscription and its coordinator."""
 
     def __init__(self, tape: Tape, consumer: Any, actor: str) -> None:
-        self.tape = tape
-        self.consumer = consumer
-        self.actor = actor
-        self.group: str | None = consumer.config["group_id"]
+        super().__init__(tape, consumer, actor)
+        config = consumer.config
+        self.group: str | None = config["group_id"]
         self.coordinator = consumer._coordinator
         self.subscription = consumer._subscription
         self.member: str | None = None  # the last member id that was known
-        self.member_of_rows: str | None = None  # the one that holds for the rows made now
         # The learner may change what a deserialiser made: such records become rows at once.
-        config = consumer.config
         self.eager = bool(config["key_deserializer"] or config["value_deserializer"])
         self.answered_offsets: Any = None  # of the last commit that the broker answered
-        self.joined, self.polled, self.iterated = (
-            tape.later(make) for make in (self.joined_rows, self.polled_rows, self.iterated_rows)
-        )
-        wrap(consumer, "poll", self.make_poll)
-        wrap(consumer, "_message_generator_v2", self.make_generator)
-        wrap(consumer, "subscribe", self.make_subscribe)
-        wrap(consumer, "unsubscribe", self.make_unsubscribe)
-        wrap(self.subscription, "_apply_assignment", self.make_apply_assignment)
-        wrap(self.coordinator, "_send_offset_commit_request", self.make_send_commit)
-        wrap(self.coordinator, "_handle_offset_commit_response", self.make_commit_answered)
-        wrap_close(tape, consumer, self.identity)
-        self.subscription.rebalance_listener = _Listener(self, self.subscription.rebalance_listener)
+        self.polled = tape.later(self.polled_rows)
+        self.iterated = tape.later(self.iterated_rows)
+        wrap(consumer, "poll", self.on_poll)
+        wrap(consumer, "_message_generator_v2", self.on_generate)
+        wrap(consumer, "unsubscribe", self.on_unsubscribe)
+        wrap(self.subscription, "subscribe", self.on_subscribe)
+        wrap(self.subscription, "_apply_assignment", self.on_apply_assignment)
+        wrap(self.coordinator, "_invoke_rebalance_listener_async", self.on_rebalance)
+        wrap(self.coordinator, "_send_offset_commit_request", self.on_send_commit)
+        wrap(self.coordinator, "_handle_offset_commit_response", self.on_commit_answered)
+        self.need_listener()
         owned = consumer.assignment()
         self.add_partitions("assigned", owned, {"before": "the recording began"})
 
     def identity(self) -> dict[str, Any]:
-        """Who this is, as the fields of a row. The last known member id outlives the membership."""
-        member = self.coordinator._generation.member_id or self.member
-        if member != self.member:
-            self.member = member
-            self.tape.note((self.joined, member))
+        """Who this is by now. The last known member id outlives the membership."""
+        self.member = self.coordinator._generation.member_id or self.member
         return {"actor": self.actor, "group": self.group, "member": self.member}
 
     # -- records handed out ----------------------------------------------------------------------
 
-    def make_poll(self, original: Any) -> Any:
-        note, followers, deliver = self.tape.note, self.tape.followers, self.tape.deliver
-        polled, eager = self.polled, self.eager
-        keys, values = itemgetter(6), itemgetter(7)
+    def on_poll(
+        self, poll: Any, timeout_ms: Any = 0, max_records: Any = None, update_offsets: bool = True
+    ) -> Any:
+        handed_out = poll(timeout_ms, max_records, update_offsets)
+        if handed_out and update_offsets:  # iteration polls without, and hands out one by one
+            at = now()
+            for (topic, partition), records in handed_out.items():
+                first, last = records[0].offset, records[-1].offset
+                offsets: Any = range(first, last + 1)
+                if len(offsets) != len(records):  # compaction and transactions leave gaps
+                    offsets = [record.offset for record in records]
+                columns = offsets, list(map(_keys, records)), list(map(_values, records))
+                self.tape.note((self.polled, at, self.member, topic, partition, *columns))
+            if self.eager:
+                self.tape.deliver()
+        return handed_out
 
-        def poll(timeout_ms: Any = 0, max_records: Any = None, update_offsets: bool = True) -> Any:
-            handed_out = original(timeout_ms, max_records, update_offsets)
-            if handed_out and update_offsets:  # iteration polls without, and hands out one by one
-                at = now()
-                for place, records in handed_out.items():
-                    first, last = records[0].offset, records[-1].offset
-                    offsets: Any = range(first, last + 1)
-                    if len(offsets) != len(records):  # compaction and transactions leave gaps
-                        offsets = [record.offset for record in records]
-                    note((polled, at, place[0], place[1], offsets, list(map(keys, records)),
-                          list(map(values, records))))  # fmt: skip
-                if followers or eager:
-                    deliver()
-            return handed_out
-
-        return poll
-
-    def make_generator(self, original: Any) -> Any:
-        note, followers, deliver = self.tape.note, self.tape.followers, self.tape.deliver
-        iterated, eager = self.iterated, self.eager
-
-        def generate() -> Iterator[Any]:
-            for record in original():
-                note((iterated, now(), record[0], record[1], record[3], record[6], record[7]))
-                if followers or eager:
-                    deliver()
-                yield record
-
-        return generate
+    def on_generate(self, generate: Any) -> Iterator[Any]:
+        for record in generate():
+            self.tape.note((self.iterated, now(), self.member, record[0], record[1], record[3],
+                            record[6], record[7]))  # fmt: skip
+            if self.eager:
+                self.tape.deliver()
+            yield record
 
     # Rows, made when somebody reads.
 
-    def joined_rows(self, member: str) -> Iterable[Row]:
-        """Makes no rows: from here on they name this member."""
-        self.member_of_rows = member
-        return ()
-
     def iterated_rows(
-        self, at: float, topic: str, partition: int, offset: int, key: Any, value: Any
-    ) -> Iterator[Row]:
-        return self.polled_rows(at, topic, partition, (offset,), (key,), (value,))
+        self, at: float, member: str | None, topic: str, partition: int,
+        offset: int, key: Any, value: Any,
+    ) -> Iterator[Row]:  # fmt: skip
+        return self.polled_rows(at, member, topic, partition, (offset,), (key,), (value,))
 
     def polled_rows(
-        self, at: float, topic: str, partition: int, *columns: Iterable[Any]
+        self, at: float, member: str | None, topic: str, partition: int, *columns: Iterable[Any]
     ) -> Iterator[Row]:
         """columns: the offsets, the keys and the values of the records."""
         for offset, key, value in zip(*columns, strict=True):
             yield Row(
                 at, self.actor, "consumed", topic, partition, offset, text(key), text(value),
-                self.group, self.member_of_rows,
+                self.group, member,
             )  # fmt: skip
 
     # -- partitions that come and go -------------------------------------------------------------
@@ -130,102 +110,77 @@ class ConsumerRecorder:
             for topic, partition in sorted(places)
         )
 
-    def make_subscribe(self, original: Any) -> Any:
-        def subscribe(*args: Any, **kwargs: Any) -> None:
-            original(*args, **kwargs)
-            self.subscription.rebalance_listener = _Listener(
-                self, self.subscription.rebalance_listener
-            )
+    async def on_rebalance(self, call_listener: Any, method: str, places: Any) -> None:
+        """Writes a rebalance down, before the listener hears of it."""
+        if self.group is not None:  # without a group, `on_apply_assignment` sees it
+            kind = "assigned" if method == "on_partitions_assigned" else "revoked"
+            detail = {"lost": True} if method == "on_partitions_lost" else None
+            self.add_partitions(kind, places, detail)
+        await call_listener(method, places)
 
-        return subscribe
+    def on_subscribe(self, subscribe: Any, *args: Any, **kwargs: Any) -> None:
+        subscribe(*args, **kwargs)
+        self.need_listener()
 
-    def make_unsubscribe(self, original: Any) -> Any:
-        def unsubscribe() -> None:
-            owned = self.consumer.assignment()
-            original()
-            self.add_partitions("revoked", owned)  # the client calls no listener here
+    def need_listener(self) -> None:
+        """The client tells of a rebalance only if there is a listener: see that there is one."""
+        if self.subscription.rebalance_listener is None:
+            self.subscription.rebalance_listener = _Silent()
 
-        return unsubscribe
+    def on_unsubscribe(self, unsubscribe: Any) -> None:
+        owned = self.client.assignment()
+        unsubscribe()
+        self.add_partitions("revoked", owned)  # the client calls no listener here
 
-    def make_apply_assignment(self, original: Any) -> Any:
+    def on_apply_assignment(self, apply: Any, partitions: Any, *args: Any, **kwargs: Any) -> None:
         """Assignments that no group decides: `assign`, and `subscribe` without a group."""
-
-        def apply(partitions: Any, *args: Any, **kwargs: Any) -> None:
-            before = set(self.subscription.assignment)
-            original(partitions, *args, **kwargs)
-            after = set(self.subscription.assignment)
-            if self.group is None or not self.subscription.partitions_auto_assigned():
-                self.add_partitions("revoked", before - after, {"by": "assign"})
-                self.add_partitions("assigned", after - before, {"by": "assign"})
-
-        return apply
+        before = set(self.subscription.assignment)
+        apply(partitions, *args, **kwargs)
+        after = set(self.subscription.assignment)
+        if self.group is None or not self.subscription.partitions_auto_assigned():
+            self.add_partitions("revoked", before - after, {"by": "assign"})
+            self.add_partitions("assigned", after - before, {"by": "assign"})
 
     # -- commits ---------------------------------------------------------------------------------
 
     def add_commit(self, kind: str, place: Any, offset: int, detail: dict[str, Any]) -> None:
+        topic, partition = place
         self.tape.add(
-            kind, topic=place[0], partition=place[1], offset=offset, detail=detail,
-            **self.identity(),
-        )  # fmt: skip
+            kind, topic=topic, partition=partition, offset=offset, detail=detail, **self.identity()
+        )
 
     def add_failed_commit(self, place: Any, offset: int, error: BaseException) -> None:
         self.add_commit("failed", place, offset, {"what": "commit"} | error_detail(error))
 
-    def make_send_commit(self, original: Any) -> Any:
-        async def send(offsets: Any) -> Any:
-            try:
-                return await original(offsets)
-            except Exception as error:
-                if self.answered_offsets is not offsets:
-                    # The broker has not answered: perhaps the member has lost its place.
-                    for place, committed in offsets.items():
-                        self.add_failed_commit(place, committed.offset, error)
-                raise
+    async def on_send_commit(self, send: Any, offsets: Any) -> Any:
+        try:
+            return await send(offsets)
+        except Exception as error:
+            if self.answered_offsets is not offsets:
+                # The broker has not answered: perhaps the member has lost its place.
+                for place, committed in offsets.items():
+                    self.add_failed_commit(place, committed.offset, error)
+            raise
 
-        return send
-
-    def make_commit_answered(self, original: Any) -> Any:
-        def answered(offsets: Any, sent_at: float, response: Any) -> None:
-            self.answered_offsets = offsets
-            asked = now() - (monotonic() - sent_at)
-            for topic, partitions in response.topics:
-                for partition, code in partitions:
-                    place = (topic, partition)
-                    offset = offsets[place].offset
-                    if code == 0:
-                        self.add_commit("committed", place, offset, {"asked": asked})
-                    else:
-                        self.add_failed_commit(place, offset, for_code(code)())
-            original(offsets, sent_at, response)
-
-        return answered
+    def on_commit_answered(self, handle: Any, offsets: Any, sent_at: float, response: Any) -> None:
+        self.answered_offsets = offsets
+        asked = now() - (monotonic() - sent_at)
+        for topic, partitions in response.topics:
+            for partition, code in partitions:
+                place = (topic, partition)
+                offset = offsets[place].offset
+                if code == 0:
+                    self.add_commit("committed", place, offset, {"asked": asked})
+                else:
+                    self.add_failed_commit(place, offset, for_code(code)())
+        handle(offsets, sent_at, response)
 
 
-class _Listener(ConsumerRebalanceListener):
-    """Writes a rebalance down, then calls the learner's own listener, if there is one."""
+class _Silent(ConsumerRebalanceListener):
+    """The listener of a learner who has none."""
 
-    def __init__(self, recorder: ConsumerRecorder, inner: Any) -> None:
-        self.recorder = recorder
-        self.inner = inner
+    def on_partitions_revoked(self, revoked: Any) -> None:
+        pass
 
-    async def on_partitions_revoked(self, revoked: Any) -> None:
-        self.add("revoked", revoked)
-        await self.call("on_partitions_revoked", revoked)
-
-    async def on_partitions_assigned(self, assigned: Any) -> None:
-        self.add("assigned", assigned)
-        await self.call("on_partitions_assigned", assigned)
-
-    async def on_partitions_lost(self, lost: Any) -> None:
-        self.add("revoked", lost, {"lost": True})
-        await self.call("on_partitions_lost", lost)
-
-    def add(self, kind: str, places: Any, detail: Any = None) -> None:
-        if self.recorder.group is not None:  # without a group, `make_apply_assignment` sees it
-            self.recorder.add_partitions(kind, places, detail)
-
-    async def call(self, name: str, places: Any) -> None:
-        if self.inner is not None:
-            answer = getattr(self.inner, name)(places)
-            if inspect.isawaitable(answer):
-                await answer
+    def on_partitions_assigned(self, assigned: Any) -> None:
+        pass

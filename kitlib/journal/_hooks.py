@@ -16,27 +16,32 @@ from kafka.errors import RetriableError
 from kitlib.journal._tape import Tape
 
 
-def wrap(owner: Any, name: str, make: Callable[[Any], Callable[..., Any]]) -> None:
-    """Replace a method of this one object by what `make(method)` returns."""
-    original = getattr(owner, name)
-    setattr(owner, name, functools.wraps(original)(make(original)))
+def wrap(owner: Any, name: str, hook: Callable[..., Any]) -> None:
+    """From now on `owner.name(...)` calls `hook(method, ...)`, where `method` is the original."""
+    method = getattr(owner, name)
+    setattr(owner, name, functools.update_wrapper(functools.partial(hook, method), method))
 
 
-def wrap_close(tape: Tape, client: Any, identity: Callable[[], dict[str, Any]]) -> None:
-    """Write a "closed" row when the client closes. identity: the fields of who it is by then."""
+class Recorder:
+    """The recorder of one client, which writes "closed"; the client's hooks keep it alive."""
 
-    def make_close(original: Any) -> Any:
-        def close(*args: Any, **kwargs: Any) -> Any:
-            was_open, fields = not client._closed, identity()
-            try:
-                return original(*args, **kwargs)
-            finally:
-                if was_open:
-                    tape.add("closed", **fields)
+    def __init__(self, tape: Tape, client: Any, actor: str) -> None:
+        self.tape = tape
+        self.client = client
+        self.actor = actor
+        wrap(client, "close", self.on_close)
 
-        return close
+    def identity(self) -> dict[str, Any]:
+        """Who this is by now, as the fields of a row."""
+        return {"actor": self.actor}
 
-    wrap(client, "close", make_close)
+    def on_close(self, close: Any, *args: Any, **kwargs: Any) -> Any:
+        was_open, identity = not self.client._closed, self.identity()
+        try:
+            return close(*args, **kwargs)
+        finally:
+            if was_open:
+                self.tape.add("closed", **identity)
 
 
 def error_detail(error: BaseException) -> dict[str, Any]:

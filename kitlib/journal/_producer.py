@@ -12,17 +12,16 @@ from collections.abc import Iterable
 from time import time as now
 from typing import Any
 
-from kitlib.journal._hooks import error_detail, wrap, wrap_close
+from kitlib.journal._hooks import Recorder, error_detail, wrap
 from kitlib.journal._row import Row, text
 from kitlib.journal._tape import Tape
 
 
-class ProducerRecorder:
-    """The recorder of one producer; the producer's hooks keep it alive."""
+class ProducerRecorder(Recorder):
+    """Hooks into one producer and its buffer."""
 
     def __init__(self, tape: Tape, producer: Any, actor: str) -> None:
-        self.tape = tape
-        self.actor = actor
+        super().__init__(tape, producer, actor)
         config, accumulator = producer.config, producer._accumulator
         self.acked_detail = {"acks": 0} if config["acks"] == 0 else None
         # With a serialiser, what the buffer takes is not what `send` was given.
@@ -30,57 +29,44 @@ class ProducerRecorder:
         self.wire = threading.local()  # its `record`: the key and value that the buffer took
         # Keys and values of the records not answered yet, by the future of their batch and index.
         self.unanswered: dict[Any, dict[int, tuple[str | None, str | None]]] = {}
-        self.sent, self.moved, self.answered = (
-            tape.later(make) for make in (self.sent_rows, self.moved_rows, self.answered_rows)
-        )
+        self.sent = tape.later(self.sent_rows)
+        self.moved = tape.later(self.moved_rows)
+        self.answered = tape.later(self.answered_rows)
         if self.serialised:
-            wrap(accumulator, "append", self.make_append)
-        wrap(accumulator._incomplete, "add", self.make_add)
+            wrap(accumulator, "append", self.on_append)
+        wrap(accumulator._incomplete, "add", self.on_add)
         for batch in accumulator._incomplete.all():
             self.follow(batch)
-        wrap(accumulator, "split_and_reenqueue", self.make_split)
-        wrap(producer, "send", self.make_send)
-        wrap_close(tape, producer, lambda: {"actor": actor})
+        wrap(accumulator, "split_and_reenqueue", self.on_split)
+        wrap(producer, "send", self.on_send)
 
     # -- records sent ----------------------------------------------------------------------------
 
-    def make_send(self, original: Any) -> Any:
-        note, followers, deliver = self.tape.note, self.tape.followers, self.tape.deliver
-        serialised, wire = self.serialised, self.wire
-        sent, answered = self.sent, self.answered
-
-        def send(
-            topic: Any, value: Any = None, key: Any = None, headers: Any = None,
-            partition: Any = None, timestamp_ms: Any = None,
-        ) -> Any:  # fmt: skip
-            try:
-                future = original(topic, value, key, headers, partition, timestamp_ms)
-            except Exception as error:
-                self.refused(error, topic, key, value)
-                raise
-            batch_future, index = future._produce_future, future.args[0]
-            if index == -1:  # refused before it reached the buffer
-                self.refused(future.exception, topic, key, value)
-                return future
-            if serialised:
-                key, value = wire.record
-            note((sent, now(), batch_future, index, key, value))
-            if batch_future.is_done:  # its answer may have been noted already: note it again
-                note((answered, now(), batch_future, batch_future.value))
-            if followers:
-                deliver()
+    def on_send(
+        self, send: Any, topic: Any, value: Any = None, key: Any = None, headers: Any = None,
+        partition: Any = None, timestamp_ms: Any = None,
+    ) -> Any:  # fmt: skip
+        try:
+            future = send(topic, value, key, headers, partition, timestamp_ms)
+        except Exception as error:
+            self.refused(error, topic, key, value)
+            raise
+        batch_future, index = future._produce_future, future.args[0]
+        if index == -1:  # refused before it reached the buffer
+            self.refused(future.exception, topic, key, value)
             return future
+        if self.serialised:
+            key, value = self.wire.record
+        self.tape.note((self.sent, now(), batch_future, index, key, value))
+        if batch_future.is_done:  # its answer may have been noted already: note it again
+            self.note_answer(batch_future, batch_future.value)
+        return future
 
-        return send
-
-    def make_append(self, original: Any) -> Any:
-        wire = self.wire
-
-        def append(place: Any, stamp: Any, key: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
-            wire.record = key, value
-            return original(place, stamp, key, value, *args, **kwargs)
-
-        return append
+    def on_append(
+        self, append: Any, place: Any, stamp: Any, key: Any, value: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        self.wire.record = key, value
+        return append(place, stamp, key, value, *args, **kwargs)
 
     def refused(self, error: BaseException, topic: Any, key: Any, value: Any) -> None:
         """A record that never reached the buffer has failed without having been sent."""
@@ -91,36 +77,24 @@ class ProducerRecorder:
 
     # -- batches answered ------------------------------------------------------------------------
 
-    def make_add(self, original: Any) -> Any:
+    def on_add(self, add: Any, batch: Any) -> None:
         """Every new batch passes here, the parts of a split one too."""
-
-        def add(batch: Any) -> None:
-            original(batch)
-            self.follow(batch)
-
-        return add
+        add(batch)
+        self.follow(batch)
 
     def follow(self, batch: Any) -> None:
         """Note the answer to a batch when it comes, or at once if it is there."""
-        future = batch.produce_future
+        batch.produce_future.add_callback(self.note_answer, batch.produce_future)
 
-        def answered(result: Any) -> None:
-            self.tape.note((self.answered, now(), future, result))
-            if self.tape.followers:
-                self.tape.deliver()
+    def note_answer(self, batch_future: Any, answer: Any) -> None:
+        self.tape.note((self.answered, now(), batch_future, answer))
 
-        future.add_callback(answered)
-
-    def make_split(self, original: Any) -> Any:
+    def on_split(self, split: Any, batch: Any, *args: Any, **kwargs: Any) -> Any:
         """A batch that was too large comes back in parts, which are answered one by one."""
-
-        def split(batch: Any, *args: Any, **kwargs: Any) -> Any:
-            result = original(batch, *args, **kwargs)
-            moves = [(part._produce_future, part.args[0]) for part in batch._record_futures]
-            self.tape.note((self.moved, batch.produce_future, moves))
-            return result
-
-        return split
+        result = split(batch, *args, **kwargs)
+        moves = [(part._produce_future, part.args[0]) for part in batch._record_futures]
+        self.tape.note((self.moved, batch.produce_future, moves))
+        return result
 
     # -- rows, made when somebody reads ----------------------------------------------------------
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from time import time as now
 from typing import Any
 
-from kitlib.errors import KitError
+from kitlib.errors import wrong_type
 from kitlib.journal._row import Row, make_row, text
 
 Follower = Callable[[list[Row]], object]
@@ -23,8 +23,7 @@ Follower = Callable[[list[Row]], object]
 class Tape:
     """Rows in the order in which they were written. `Tape(rows)` starts with these rows.
 
-    A recorder, which has no time to spare, appends with `note((number, *arguments))` what becomes
-    rows later (see `later`); after that it calls `deliver()` if there are `followers`.
+    A recorder, which has no time to spare, leaves what becomes rows later with `note`.
     """
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:
@@ -32,8 +31,7 @@ class Tape:
         self._pending: deque[Row | tuple[Any, ...]] = deque()
         self._makers: list[Callable[..., Iterable[Row]]] = []
         self._lock = threading.RLock()
-        self.followers: list[Follower] = []
-        self.note: Callable[[Row | tuple[Any, ...]], None] = self._pending.append
+        self._followers: list[Follower] = []
         self.extend(rows)
 
     def add(
@@ -48,10 +46,8 @@ class Tape:
             if name in fields:
                 fields[name] = text(fields[name])
         fields.update(time=now() if time is None else time, actor=actor, kind=kind)
-        row = make_row(fields, "This row")
+        row = make_row(fields)
         self.note(row)
-        if self.followers:
-            self.deliver()
         return row
 
     def extend(self, rows: Iterable[Row]) -> None:
@@ -59,16 +55,22 @@ class Tape:
         rows = list(rows)
         for row in rows:
             if not isinstance(row, Row):
-                raise KitError(
-                    what=f"Expected a row of a journal, got {type(row).__name__}.",
-                    fix="Write journal.add(kind, ...) to make a row.",
-                )
+                raise wrong_type("a row", row, "Write journal.add(kind, ...) to make one")
         with self._lock:
             self._pending.extend(rows)
             self.deliver()
 
+    def note(self, pending: Row | tuple[Any, ...]) -> None:
+        """Append a row, or `(number, *arguments)` to make rows of when somebody reads or follows.
+
+        It takes a lock only when somebody follows. number: see `later`.
+        """
+        self._pending.append(pending)
+        if self._followers:
+            self.deliver()
+
     def later(self, make: Callable[..., Iterable[Row]]) -> int:
-        """The number for `note((number, *arguments))`, of which `make(*arguments)` makes rows.
+        """The number for `note((number, *arguments))`: `make(*arguments)` will make its rows.
 
         (The garbage collector skips tuples of numbers and text, but not those with a function.)
         """
@@ -79,38 +81,45 @@ class Tape:
     def subscribe(self, callback: Follower) -> Callable[[], None]:
         """Call `callback(rows)` with each new row from now on; returns a function that ends it.
 
-        The call comes at once, in order, one at a time, in the thread that caused the row, so it
-        must be quick. An error in it is logged and does not disturb the client being recorded.
+        The call comes at once, in order, one at a time, in the thread that caused the row or in one
+        that reads at that moment, so it must be quick. An error in it is logged and does not
+        disturb the client being recorded.
         """
         with self._lock:
-            self._settle()
-            self.followers.append(callback)
+            self.deliver()
+            self._followers.append(callback)
 
         def unsubscribe() -> None:
             with self._lock:
-                if callback in self.followers:
-                    self.followers.remove(callback)
+                if callback in self._followers:
+                    self._followers.remove(callback)
 
         return unsubscribe
 
     def since(self, count: int) -> list[Row]:
         """The rows after the first `count`; cheap, so that a view can ask again and again."""
         with self._lock:
-            self._settle()
+            self.deliver()
             return self._rows[count:]
 
     def __len__(self) -> int:
         with self._lock:
-            self._settle()
+            self.deliver()
             return len(self._rows)
 
     def deliver(self) -> None:
-        """Make the rows that are pending, and give those that are new to the followers."""
+        """Turn what is pending into rows, and give those to the followers."""
         with self._lock:
-            before = len(self._rows)
-            self._settle()
+            before, pending = len(self._rows), self._pending
+            for _ in range(len(pending)):
+                chunk = pending[0]  # removed last: an interrupt must not lose it
+                if isinstance(chunk, Row):
+                    self._rows.append(chunk)
+                else:
+                    self._rows.extend(list(self._makers[chunk[0]](*chunk[1:])))
+                pending.popleft()
             new = self._rows[before:]
-            for follower in list(self.followers) if new else ():
+            for follower in list(self._followers) if new else ():
                 try:
                     follower(new)
                 except Exception:
@@ -120,14 +129,3 @@ class Tape:
         """Drop the rows delivered so far: somebody else keeps them now."""
         with self._lock:
             self._rows.clear()
-
-    def _settle(self) -> None:
-        """Turn what is pending into rows. The caller holds the lock."""
-        pending = self._pending
-        for _ in range(len(pending)):
-            chunk = pending[0]  # removed last: an interrupt must not lose it
-            if isinstance(chunk, Row):
-                self._rows.append(chunk)
-            else:
-                self._rows.extend(list(self._makers[chunk[0]](*chunk[1:])))
-            pending.popleft()

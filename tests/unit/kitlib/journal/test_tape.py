@@ -87,13 +87,29 @@ def test_what_is_noted_becomes_rows_when_it_is_read() -> None:
     assert len(tape) == 4 and made == ["ana", "ben"]
 
 
-def test_what_is_noted_reaches_followers_with_a_delivery() -> None:
+def test_what_is_noted_reaches_followers_at_once() -> None:
     tape, seen = Tape(), []
+    make = tape.later(lambda: [Row(1.0, "ana", "sent")])
     tape.subscribe(seen.extend)
-    tape.note((tape.later(lambda: [Row(1.0, "ana", "sent")]),))
-    assert tape.followers and seen == []
-    tape.deliver()
+    tape.note((make,))
     assert [row.actor for row in seen] == ["ana"]
+
+
+def test_what_a_reader_meets_reaches_followers_too() -> None:
+    tape, seen, over = Tape(), [], threading.Event()
+    tape.subscribe(seen.extend)
+
+    def read() -> None:
+        while not over.is_set():
+            len(tape)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for number in range(5000):
+        tape.add("sent", partition=number)
+    over.set()
+    reader.join()
+    assert [row.partition for row in seen] == list(range(5000))
 
 
 def test_an_interrupt_loses_nothing_that_was_noted() -> None:
