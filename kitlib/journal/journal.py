@@ -40,12 +40,33 @@ class Journal(Tape):
         the rows; without it the client_id, if one was chosen, or "producer" or "consumer".
         Recording a client twice is harmless. Raises KitError for anything else, or if it is closed.
         """
-        from kitlib.journal._record import record  # reading a journal does not need kafka-python
+        # Reading a journal does not need kafka-python.
+        from kafka import KafkaConsumer, KafkaProducer
 
+        from kitlib.journal._consumer import ConsumerRecorder
+        from kitlib.journal._producer import ProducerRecorder
+
+        recorder: type[ProducerRecorder | ConsumerRecorder]
+        if isinstance(client, KafkaProducer):
+            role, recorder = "producer", ProducerRecorder
+        elif isinstance(client, KafkaConsumer):
+            role, recorder = "consumer", ConsumerRecorder
+        else:
+            fix = "Write journal.record(producer) with the client itself"
+            raise wrong_type("a KafkaProducer or a KafkaConsumer", client, fix)
         with self._lock:
-            if client not in self._recorded:
-                record(self, client, actor)
-                self._recorded.add(client)
+            if client in self._recorded:
+                return
+            if client._closed:
+                raise KitError(
+                    what=f"This {role} is closed, so nothing is left to record.",
+                    fix="Make a new one, and record it before you use it.",
+                )
+            if actor is None:
+                client_id = client.config["client_id"]
+                actor = role if client_id.startswith("kafka-python") else client_id
+            recorder(self, client, actor)
+            self._recorded.add(client)
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -79,7 +100,7 @@ class Journal(Tape):
             raise KitError(
                 what=f"Waited {timeout_s:g} s for {count} rows {kind!r}{fields}, and saw "
                 f"{len(matching)}.",
-                why=f"The journal holds {self._counts() or 'no rows'}.",
+                why=f"The journal holds {self._counts()}.",
                 fix="Look at what should have written them, or wait longer with timeout_s=.",
             ) from None
         return matching
@@ -113,12 +134,12 @@ class Journal(Tape):
         Raises KitError if a row of it does not fit into a journal.
         """
         whole = {name: "Int64" for name in ("partition", "offset") if name in frame}
-        cells = frame.astype(whole).astype(object)
-        cells = cells.where(cells.notna(), None)
-        names = [str(name) for name in cells]
+        cells = frame.astype(whole).astype(object).rename(columns=str)
+        rows = cells.where(cells.notna(), None).itertuples(index=False, name=None)
+        names = list(cells)
         return cls(
             make_row(dict(zip(names, values, strict=True)), f"Row {number} of the frame")
-            for number, values in enumerate(cells.itertuples(index=False, name=None))
+            for number, values in enumerate(rows)
         )
 
     def save(self, path: str | Path) -> Path:
@@ -143,10 +164,11 @@ class Journal(Tape):
 
     def _counts(self) -> str:
         counts = Counter(row.kind for row in self)
-        return ", ".join(f"{counts[kind]:,} {kind}" for kind in KINDS if counts[kind])
+        seen = [f"{counts[kind]:,} {kind}" for kind in KINDS if counts[kind]]
+        return ", ".join(seen) or "no rows yet"
 
     def __repr__(self) -> str:
-        return f"Journal({self._counts() or 'no rows yet'})"
+        return f"Journal({self._counts()})"
 
     def _repr_html_(self) -> str:
         rows = self.since(0)[-10:]
