@@ -19,7 +19,9 @@ from kitlib.journal import Journal, Row
 from kitlib.journal.naming import (
     Event,
     event_of,
+    first_of_each,
     in_log_order,
+    in_time_order,
     listed,
     place_of,
     places,
@@ -108,10 +110,9 @@ def check_order(
     kind that does not exist.
     """
     rows = [row for row in rows_of(journal, among, topic, group) if row.key is not None]
-    rows = in_log_order(rows) if among == "stored" else sorted(rows, key=lambda row: row.time)
-    rank: dict[Event, float] = {}
-    for number, row in enumerate(sorted(journal.rows("sent"), key=lambda row: row.time)):
-        rank.setdefault(event_of(row), number)
+    rows = in_log_order(rows) if among == "stored" else in_time_order(rows)
+    sent = first_of_each(in_time_order(journal.rows("sent")))
+    rank: dict[Event, float] = {event: number for number, event in enumerate(sent)}
     if not rank:
         stamps = ((event_of(row), timestamp_of(row.value)) for row in rows)
         rank = {event: stamp.timestamp() for event, stamp in stamps if stamp}
@@ -162,7 +163,7 @@ def check_skipped(journal: Journal, group: str | None = None, topic: str | None 
     committed: dict[Reader, int] = {}
     processed: dict[Reader, set[int]] = defaultdict(set)
     rows = rows_of(journal, ("processed", "committed"), topic, group)
-    for row in sorted(rows, key=lambda row: row.time):
+    for row in in_time_order(rows):
         if row.offset is None:
             continue
         done = processed[_reader(row)]

@@ -6,18 +6,8 @@ All other rooms share one thing, the row (`_row`). Recorders of Kafka clients (`
 about the same event. Nothing in this room judges or draws.
 """
 
-from kitlib.journal._row import FIELDS, KINDS, Row, encoder, parse, text
+from kitlib.journal._row import FIELDS, KINDS, Row, encode, parse, text
 from kitlib.journal._tape import Tape
 from kitlib.journal.journal import Journal, expect_journal
 
-__all__ = [
-    "FIELDS",
-    "KINDS",
-    "Journal",
-    "Row",
-    "Tape",
-    "encoder",
-    "expect_journal",
-    "parse",
-    "text",
-]
+__all__ = ["FIELDS", "KINDS", "Journal", "Row", "Tape", "encode", "expect_journal", "parse", "text"]

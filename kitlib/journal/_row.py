@@ -44,8 +44,8 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 
 
 FIELDS = Row.__struct_fields__
-encoder = msgspec.json.Encoder(enc_hook=repr)
-_decoder = msgspec.json.Decoder(Row)
+encode = msgspec.json.Encoder(enc_hook=repr).encode  # a row as a line of JSON, without a newline
+_decode = msgspec.json.Decoder(Row).decode
 
 
 def text(data: Any) -> str | None:
@@ -64,7 +64,7 @@ def text(data: Any) -> str | None:
 
 def parse(line: bytes, name: str = "This") -> Row:
     """The row in one line of JSON. Raises a KitError that starts with `name`."""
-    return _checked(_decoder.decode, line, name)
+    return _checked(_decode, line, name)
 
 
 def make_row(fields: dict[Any, Any], name: str = "This") -> Row:

@@ -18,7 +18,7 @@ from weakref import WeakSet
 
 from kitlib._wait import wait_until
 from kitlib.errors import KitError, wrong_type
-from kitlib.journal._row import FIELDS, KINDS, Row, encoder, make_row, matcher, parse
+from kitlib.journal._row import FIELDS, KINDS, Row, encode, make_row, matcher, parse
 from kitlib.journal._tape import Tape
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Journal(Tape):
     def save(self, path: str | Path) -> Path:
         """Write the rows to a file, one JSON object per line, and return its path."""
         path = Path(path)
-        path.write_bytes(b"".join(encoder.encode(row) + b"\n" for row in self))
+        path.write_bytes(b"".join(encode(row) + b"\n" for row in self))
         return path
 
     @classmethod

@@ -12,9 +12,11 @@ nothing.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import msgspec
@@ -45,36 +47,42 @@ def timestamp_of(value: str | None) -> datetime | None:
     return stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)
 
 
+def first_of_each(rows: Iterable[Row]) -> dict[Event, Row]:
+    """The first row of each event, by event."""
+    first: dict[Event, Row] = {}
+    for row in rows:
+        first.setdefault(event_of(row), row)
+    return first
+
+
+def in_time_order(rows: Iterable[Row]) -> list[Row]:
+    """The rows by time; those of the same time stay as they are."""
+    return sorted(rows, key=attrgetter("time"))
+
+
 def in_log_order(rows: Iterable[Row]) -> list[Row]:
     """The rows by topic, partition and offset."""
     return sorted(rows, key=lambda row: (row.topic or "", row.partition or 0, row.offset or 0))
 
 
-def in_event_order(rows: Iterable[Row]) -> list[Row]:
-    """One row for each event, in the order in which the events of a key are numbered."""
-    rows = list(rows)
-    sent = sorted((row for row in rows if row.kind == "sent"), key=lambda row: row.time)
-    stored = in_log_order(row for row in rows if row.kind == "stored")
-    rest = [row for row in rows if row.kind in ("acked", "consumed", "processed")]
-    known = {event_of(row): row for row in reversed(sent)}
-    unsent: dict[Event, Row] = {}
-    for row in stored or sorted(rest, key=lambda row: row.time):
-        if event_of(row) not in known:
-            unsent.setdefault(event_of(row), row)
-    stamps = {event: timestamp_of(row.value) for event, row in unsent.items()}
-    order = list(unsent)
-    if None not in stamps.values():
-        order.sort(key=lambda event: stamps[event] or datetime.min)
-    return [*reversed(known.values()), *(unsent[event] for event in order)]
-
-
 def event_numbers(rows: Iterable[Row]) -> dict[Event, int]:
     """The number of each event, counted from 1 for each topic and key."""
-    counts: dict[tuple[str | None, str | None], int] = {}
+    rows = list(rows)
+    sent = first_of_each(in_time_order(row for row in rows if row.kind == "sent"))
+    seen = in_log_order(row for row in rows if row.kind == "stored")
+    if not seen:
+        kinds = ("acked", "consumed", "processed")
+        seen = in_time_order(row for row in rows if row.kind in kinds)
+    unsent = [row for event, row in first_of_each(seen).items() if event not in sent]
+    stamps = [timestamp_of(row.value) for row in unsent]
+    if all(stamps):
+        by_stamp = sorted(zip(stamps, unsent, strict=True), key=itemgetter(0))
+        unsent = [row for _, row in by_stamp]
+    counts: Counter[tuple[str | None, str | None]] = Counter()
     numbers: dict[Event, int] = {}
-    for row in in_event_order(rows):
+    for row in (*sent.values(), *unsent):
         subject = (row.topic, row.key)
-        counts[subject] = numbers[event_of(row)] = counts.get(subject, 0) + 1
+        counts[subject] = numbers[event_of(row)] = counts[subject] + 1
     return numbers
 
 

@@ -27,7 +27,7 @@ import msgspec
 from kitlib.broker import _client_fix
 from kitlib.broker._connection import Connection
 from kitlib.errors import KitError
-from kitlib.journal import Journal, Row, Tape, encoder
+from kitlib.journal import Journal, Row, Tape, encode
 
 _RECORD = ("topic", "partition", "offset", "key", "value")
 
@@ -129,7 +129,7 @@ class Relay:
         self._tape.forget()  # they are in the notebook now; an endless worker stays small
 
     def _write(self, rows: list[Row]) -> None:
-        self._wire.send(b"".join(encoder.encode(row) + b"\n" for row in rows))
+        self._wire.send(b"".join(encode(row) + b"\n" for row in rows))
 
 
 class Printed(io.TextIOBase):
