@@ -7,10 +7,9 @@ the end of the pipe means that the owner is gone, for whatever reason. The guard
 command to end, kills it after a grace time, and removes its folder. It knows nothing of Kafka.
 
 Usage: ``_guard.py SPEC``, where SPEC is a JSON object: command (list of str), grace_s (seconds),
-log (a file for the command's output, or null for the owner's pipe), folder (made before the
-command, which runs in it, and removed afterwards; or null), hold (whether to report that the folder
-exists, and to start the command only at the order "!go"). The guard makes the folder itself, so
-that it never exists without a process that will remove it.
+log (a file for the command's output, or null for the owner's pipe), folder (or null). The guard
+makes the folder itself, so that it never exists without a process that will remove it. It reports
+"held" then, starts the command in it at the order "!go", and removes it after the command.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NoReturn
@@ -61,17 +61,16 @@ def _tell_owner(line: str) -> None:
 
 
 def _end(child: Any, grace_s: float) -> None:
-    """Ask the child to end, wait `grace_s` seconds, then kill it, even if it is frozen."""
-    if child.stdin:
-        with contextlib.suppress(OSError):
-            child.stdin.close()
+    """Ask the child to end, and kill it after `grace_s` seconds, even if it is frozen.
+
+    When the child ends earlier, so does this process; see `await_child`.
+    """
+    with contextlib.suppress(OSError):
+        child.stdin.close()
     if not WINDOWS or grace_s == 0:
         child.send_signal(signal.SIGTERM)
-    try:
-        child.wait(grace_s)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
+    time.sleep(grace_s)
+    child.kill()
 
 
 def _obey(order: str, child: Any, grace_s: float) -> None:
@@ -100,18 +99,13 @@ def main(spec: dict[str, Any]) -> NoReturn:
             shutil.rmtree(folder, ignore_errors=True)
         os._exit(status)
 
-    if folder:
-        try:
-            os.makedirs(folder, mode=0o700, exist_ok=True)
-        except OSError as error:
-            _tell_owner(str(error))
-            finish(1)
-    if spec["hold"]:
-        _tell_owner("held")
-        if sys.stdin.buffer.readline().strip() != b"!go":
-            finish(0)
-    output = open(spec["log"], "ab") if spec["log"] else None  # noqa: SIM115 - the child's
     try:
+        if folder:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            _tell_owner("held")
+            if sys.stdin.buffer.readline().strip() != b"!go":
+                finish(0)
+        output = open(spec["log"], "ab") if spec["log"] else None  # noqa: SIM115 - the child's
         child = subprocess.Popen(
             spec["command"],
             stdin=subprocess.PIPE,
@@ -147,12 +141,11 @@ def serve(child: Any, grace_s: float, finish: Callable[[int], NoReturn]) -> NoRe
             _obey(line[1:].strip().decode("ascii", "replace"), child, grace_s)
             continue
         with contextlib.suppress(OSError, ValueError):
-            assert child.stdin is not None
             child.stdin.write(line)
             child.stdin.flush()
     # The owner is gone, so nobody needs what a long clean-up would finish.
     _end(child, min(grace_s, 2.0))
-    threading.Event().wait(1.0)  # await_child ends this process; this is for a child that lingers
+    time.sleep(1.0)  # await_child ends this process; this is for a child that lingers
     finish(0)
 
 

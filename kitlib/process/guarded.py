@@ -29,7 +29,7 @@ class Guarded:
     of this object. log: a file that takes the output instead. grace_s: seconds between the request
     to end and the kill. folder: made for the command, readable by this user alone; the command runs
     in it, and it is removed when the command has ended. fill: called when the folder exists, before
-    the command starts. env: its environment; by default that of this process.
+    the command starts; only with a folder. env: its environment; by default that of this process.
 
     Raises KitError or OSError if the command cannot be started.
     """
@@ -50,7 +50,6 @@ class Guarded:
             "log": str(log) if log else None,
             "grace_s": grace_s,
             "folder": str(folder) if folder else None,
-            "hold": fill is not None,
         }
         flags = 0
         if sys.platform == "win32":
@@ -65,26 +64,23 @@ class Guarded:
         )
         assert self._guard.stdin is not None and self._guard.stdout is not None
         try:
-            if fill is not None:
+            if folder is not None:
                 answer = self._guard.stdout.readline().decode().strip()
                 if answer != "held":
                     raise OSError(answer or "the guard ended at once")
-                try:
+                if fill is not None:
                     fill()
-                except BaseException:
-                    self._guard.stdin.close()  # it removes the folder and ends
-                    raise
                 self._guard.stdin.write(b"!go\n")
                 self._guard.stdin.flush()
             self._attach(self._guard.stdin, self._guard.stdout, on_line)
-        except ValueError:
+        except (json.JSONDecodeError, UnicodeDecodeError):  # no ids, but at most an error
             raise KitError(
                 f"{Path(command[0]).name} could not be started",
                 f"The process that guards it ended with status {self._guard.wait()}",
                 "Run `./kit doctor`; it checks what a broker needs.",
             ) from None
-        except KeyboardInterrupt:
-            self._guard.stdin.close()  # nobody holds this object, so the guard ends the command
+        except BaseException:
+            self._guard.stdin.close()  # nobody holds this object: the guard ends what it started
             raise
 
     def _attach(
