@@ -32,8 +32,7 @@ _ROOT = str(Path(__file__).parents[2])
 _MOST_BYTES = 128 * 1024  # of a request
 
 _lock = threading.Lock()
-_control: socket.socket | None = None  # to the nursery of this process
-_owner_pid = 0  # whose nursery it is: a fork of the notebook has none
+_nurseries: dict[int, socket.socket] = {}  # by the owner's process id: a fork has its own
 
 
 def warm() -> None:
@@ -44,22 +43,13 @@ def warm() -> None:
 
 def launch(on_line: Callable[[str], None], grace_s: float) -> Guarded:
     """Start a worker's process, by a fork if possible. The arguments are those of `Guarded`."""
-    return fork(on_line, grace_s) or Guarded(
-        _command("kitlib.workers._main"), on_line=on_line, grace_s=grace_s
-    )
-
-
-def fork(on_line: Callable[[str], None], grace_s: float) -> Guarded | None:
-    """Fork a worker from the nursery; None if that is not possible here."""
-    global _control
     with _lock:
         try:
             return Forked(_connect(), on_line, grace_s)
         except (OSError, ValueError):
-            if _control is not None:
-                _control.close()
-            _control = None
-            return None
+            if nursery := _nurseries.pop(os.getpid(), None):
+                nursery.close()
+    return Guarded(_command("kitlib.workers._main"), on_line=on_line, grace_s=grace_s)
 
 
 def _command(module: str, *arguments: str) -> list[str]:
@@ -74,10 +64,9 @@ def _command(module: str, *arguments: str) -> list[str]:
 
 def _connect() -> socket.socket:
     """The socket to the nursery, started if need be. Raises OSError where there cannot be one."""
-    global _control, _owner_pid
     if sys.platform != "linux":
         raise OSError("only Linux forks safely enough")
-    if _control is None or _owner_pid != os.getpid():
+    if os.getpid() not in _nurseries:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             subprocess.Popen(
@@ -87,8 +76,8 @@ def _connect() -> socket.socket:
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        _control, _owner_pid = ours, os.getpid()
-    return _control
+        _nurseries[os.getpid()] = ours
+    return _nurseries[os.getpid()]
 
 
 class Forked(Guarded):
@@ -208,21 +197,15 @@ class _Child:
     def __init__(self, pid: int, stdin: IO[bytes]) -> None:
         self.pid = pid
         self.stdin = stdin
-        self._status = 0
-        self._ended = threading.Event()
-        threading.Thread(target=self._reap, daemon=True).start()
+        self._ended = False
 
-    def _reap(self) -> None:
-        self._status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        self._ended.set()
-
-    def wait(self, timeout: float | None = None) -> int:
-        if not self._ended.wait(timeout):
-            raise subprocess.TimeoutExpired("worker", timeout or 0)
-        return self._status
+    def wait(self) -> int:
+        status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        self._ended = True
+        return status
 
     def send_signal(self, number: int) -> None:
-        if not self._ended.is_set():
+        if not self._ended:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
