@@ -37,7 +37,10 @@ class MissingParameter(KitError, AttributeError):
 
 
 class Me:
-    """What a worker's function gets: its name, its connection, its parameters."""
+    """What a worker's function gets: its name, its connection, its parameters.
+
+    stopping: bool, whether the worker was asked to end: the function should return soon.
+    """
 
     def __init__(
         self, name: str, connection: dict[str, Any], params: dict[str, Any], journal: Journal
@@ -47,12 +50,7 @@ class Me:
         self._params = params
         self._journal = journal
         self._group: str | None = None
-        self._stopping = False
-
-    @property
-    def stopping(self) -> bool:
-        """Whether the worker was asked to end: the function should return soon."""
-        return self._stopping
+        self.stopping = False
 
     def record(self, client: Any) -> None:
         """Write down what this client does from now on; see `Journal.record`."""
@@ -91,11 +89,17 @@ class Me:
 
 
 class Wire:
-    """The way back to the notebook: what the standard output was until now."""
+    """Sends the rows of a tape to the notebook, on what the standard output was until now.
 
-    def __init__(self) -> None:
+    kill_at: the kind and the count of the row with which the process dies, or None.
+    """
+
+    def __init__(self, tape: Tape, kill_at: tuple[str, int] | None) -> None:
         self._fd = os.dup(1)
         os.dup2(2, 1)  # keeps what a subprocess or a C library prints apart from the rows
+        self._tape = tape
+        self._kind, self._left = kill_at or ("", 0)
+        tape.subscribe(self._relay)
 
     def send(self, data: bytes) -> None:
         rest = memoryview(data)
@@ -106,30 +110,19 @@ class Wire:
             pass  # the notebook is gone; the guard ends this process soon
 
 
-class Relay:
-    """Sends the rows of a tape; with kill_at the process dies with the row that it names."""
-
-    def __init__(self, wire: Wire, tape: Tape, kill_at: tuple[str, int] | None) -> None:
-        self._wire = wire
-        self._tape = tape
-        self._kind, self._left = kill_at or ("", 0)
-        tape.subscribe(self._send)
-
-    def _send(self, rows: list[Row]) -> None:
-        for count, row in enumerate(rows, 1):
+    def _relay(self, rows: list[Row]) -> None:
+        lines = []
+        for row in rows:
+            lines.append(encode(row) + b"\n")
             if row.kind == self._kind:
                 self._left -= 1
                 if self._left == 0:
-                    self._write(rows[:count])
-                    self._wire.send(b"!kill\n")
+                    self.send(b"".join(lines) + b"!kill\n")
                     # SIGKILL, from within: no thread runs another instruction. On Windows this
                     # is TerminateProcess.
                     os.kill(os.getpid(), 9)
-        self._write(rows)
+        self.send(b"".join(lines))
         self._tape.forget()  # they are in the notebook now; an endless worker stays small
-
-    def _write(self, rows: list[Row]) -> None:
-        self._wire.send(b"".join(encode(row) + b"\n" for row in rows))
 
 
 class Printed(io.TextIOBase):
@@ -191,21 +184,13 @@ def failure(name: str, error: BaseException, lines: dict[str, list[str]]) -> dic
     return {"actor": name, "value": f"{name} failed{where}: {problem}", "detail": detail}
 
 
-def end_with_input(me: Me) -> None:
-    """Ask the function to end when the standard input ends."""
-    while os.read(0, 4096):
-        pass
-    me._stopping = True
-
-
 def main() -> int:
     """Run one worker; the exit status is 0 if its function returned and 1 if it failed."""
-    wire = Wire()
     _client_fix.apply()
     task = msgspec.json.decode(sys.stdin.buffer.readline())
     name, lines = task["name"], task["lines"]
     journal = Journal()
-    Relay(wire, journal, task["kill_at"])
+    wire = Wire(journal, task["kill_at"])
     sys.path[:] = task["path"]
     out, err = (Printed(journal, name, stream) for stream in ("stdout", "stderr"))
     sys.stdout, sys.stderr = out, err
@@ -216,10 +201,15 @@ def main() -> int:
         me = Me(name, task["connection"], params, journal)
 
         def ask_to_end(*_: object) -> None:
-            me._stopping = True
+            me.stopping = True
+
+        def ask_at_end_of_input() -> None:
+            while os.read(0, 4096):
+                pass
+            ask_to_end()
 
         signal.signal(signal.SIGTERM, ask_to_end)
-        threading.Thread(target=end_with_input, args=(me,), daemon=True).start()
+        threading.Thread(target=ask_at_end_of_input, daemon=True).start()
         gc.freeze()  # what is imported by now stays: not worth looking through
         gc.enable()
         wire.send(f"!ready {now()!r}\n".encode())

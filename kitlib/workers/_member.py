@@ -11,7 +11,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from kitlib._wait import wait_until
@@ -92,8 +92,7 @@ class Member:
             self.state = "closed"
             self.reason = "it was asked to end" if asked else "its function returned"
         elif self._wanted == "killed":
-            self.state = "killed"
-            self.reason = self.reason or "by kill()"
+            self.state, self.reason = "killed", self.reason or "by kill()"
         elif status == 1 and self.reason:
             self.state = "failed"  # its own row says why
             if self.started:
@@ -110,15 +109,15 @@ class Member:
         else:
             self.state = "failed"
             self.reason = f"{self.name} failed: its process ended with status {status}"
-            self._journal.add(
-                "failed", actor=self.name, value=self.reason,
-                detail={"what": "worker", "status": status},
-            )  # fmt: skip
+            self._add_row("failed", value=self.reason, status=status)
         if self.started and self.state != "failed":
             self._add_row(self.state, reason=self.reason)
 
-    def _add_row(self, kind: str, at: float | None = None, **detail: Any) -> None:
-        self._journal.add(kind, actor=self.name, time=at, detail={"what": "worker"} | detail)
+    def _add_row(
+        self, kind: str, at: float | None = None, value: str | None = None, **detail: Any
+    ) -> None:
+        detail = {"what": "worker"} | detail
+        self._journal.add(kind, actor=self.name, time=at, value=value, detail=detail)
 
     # -- orders ----------------------------------------------------------------------------------
 
@@ -159,27 +158,27 @@ class Member:
             return True
 
 
-def wait_all(events: Iterable[threading.Event], timeout_s: float) -> bool:
+def wait_all(events: Sequence[threading.Event], timeout_s: float) -> bool:
     """Wait until all of these have happened; False if `timeout_s` seconds pass first.
 
     It waits in short steps, as Windows does not interrupt a long wait.
     """
     deadline = time.monotonic() + timeout_s
-    for event in events:
-        while not event.wait(min(0.2, max(0.0, deadline - time.monotonic()))):
-            if time.monotonic() >= deadline:
-                return False
+    while not all(event.wait(0.1) for event in events):
+        if time.monotonic() >= deadline:
+            return False
     return True
 
 
-def check_names(names: tuple[str, ...]) -> None:
-    """Raise KitError unless these can be names of workers, at least one."""
+def unique_names(names: tuple[str, ...]) -> list[str]:
+    """Each of these names of workers once. Raises KitError unless all can be names, at least one."""
     wrong = [name for name in names if not isinstance(name, str) or not name.strip()]
     if wrong or not names:
         raise KitError(
             f"Expected a worker's name, got {wrong[0]!r}" if wrong else "No worker was named",
             fix='Write team.start("ana", "ben") or team.close("ana"); team.stop() ends all of them',
         )
+    return list(dict.fromkeys(names))
 
 
 def check_kill_at(kill_at: Any) -> None:

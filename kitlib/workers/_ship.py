@@ -62,10 +62,9 @@ def pack(function: FunctionType, params: dict[str, Any]) -> dict[str, Any]:
     if module:
         cloudpickle.register_pickle_by_value(module)
     try:
-        try:
-            code = cloudpickle.dumps((function, params))
-        except Exception as error:
-            raise _blame(function, params, error) from error
+        code = cloudpickle.dumps((function, params))
+    except Exception as error:
+        raise _blame(function, params, error) from error
     finally:
         if module:
             cloudpickle.unregister_pickle_by_value(module)

@@ -17,10 +17,10 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from kitlib._notebook import after_each_cell
-from kitlib.errors import KitError
-from kitlib.journal import Journal
+from kitlib.errors import KitError, unknown, wrong_type
+from kitlib.journal import Journal, expect_journal
 from kitlib.workers import _nursery, _ship
-from kitlib.workers._member import GRACE_S, Member, check_kill_at, check_names, wait_all
+from kitlib.workers._member import GRACE_S, Member, check_kill_at, unique_names, wait_all
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,17 +49,10 @@ class Workers:
     ) -> None:
         connection = getattr(kafka, "connection", kafka)
         if not isinstance(connection, Mapping) or "bootstrap_servers" not in connection:
-            raise KitError(
-                f"Expected a Kafka handle, got {type(kafka).__name__}",
-                fix="Write kit.Workers(kafka, function) with kafka = kit.connect()",
-            )
-        if journal is not None and not isinstance(journal, Journal):
-            raise KitError(
-                f"Expected a journal, got {type(journal).__name__}",
-                fix="Create one with kit.Journal()",
-            )
+            fix = "Write kit.Workers(kafka, function) with kafka = kit.connect()"
+            raise wrong_type("a Kafka handle", kafka, fix)
         _ship.check_function(function, params)
-        self.journal = Journal() if journal is None else journal
+        self.journal = Journal() if journal is None else expect_journal(journal)
         _nursery.warm()
         self._connection = dict(connection)
         self._function: FunctionType = function
@@ -80,21 +73,20 @@ class Workers:
         earlier run of the cell left behind, is stopped first. Raises KitError when a worker cannot
         start, or is already running with other parameters.
         """
-        check_names(names)
+        wanted = unique_names(names)
         check_kill_at(kill_at)
         params = self._params | params
         _ship.check_function(self._function, params)
         options = repr((kill_at, params))
-        for name in names:
-            member = self._members.get(name)
-            if member and member.running and member.options != options:
+        for name, member in self._running.items():
+            if name in wanted and member.options != options:
                 raise KitError(
                     f"{name} is already running with other parameters",
                     fix=f'End it with team.close("{name}"), or choose another name',
                 )
         with self._ended_by_interrupt():
-            self._take_over(names)
-            new = [n for n in names if n not in self._members or not self._members[n].running]
+            self._take_over(wanted)
+            new = [name for name in wanted if name not in self._running]
             if new:
                 after_each_cell(_after_cell)
                 task = _ship.pack(self._function, params) | {
@@ -102,12 +94,10 @@ class Workers:
                     "kill_at": kill_at,
                     "path": sys.path,
                 }
-                if self not in _teams:
-                    _teams.append(self)
                 for name in new:
                     self._members[name] = Member(name, task | {"name": name}, self.journal, options)
                 self._await_start([self._members[name] for name in new])
-            for name in names:
+            for name in wanted:
                 self._members[name].resume()
         return self
 
@@ -117,24 +107,20 @@ class Workers:
                 if not member.ready.is_set():
                     member.kill()
         for member in members:
-            if member.state == "failed" and not member.started:
+            if not member.started:
+                slow = f"{member.name} did not start within {START_S:g} s"
                 raise KitError(
-                    member.reason,
+                    member.reason if member.state == "failed" else slow,
                     fix="Check the notebook's values that the function uses, and its parameters",
                 )
-            if not member.started:
-                raise KitError(f"{member.name} did not start within {START_S:g} s")
 
-    def _take_over(self, names: tuple[str, ...]) -> None:
-        for team in list(_teams):
-            if team is self:
-                continue
-            running = team._running()
-            if set(running) & set(names):
+    def _take_over(self, names: list[str]) -> None:
+        for team in _teams:
+            running = team._running
+            if team is not self and not running.keys().isdisjoint(names):
                 print(f"Stopped an earlier team with the same names: {', '.join(running)}.")
                 team.stop()
-            elif not running:
-                _teams.remove(team)
+        _teams[:] = [team for team in _teams if team is not self and team._running] + [self]
 
     # -- ending ----------------------------------------------------------------------------------
 
@@ -144,17 +130,18 @@ class Workers:
         A worker that has not ended after 10 s is killed, and its row says so. One that has ended
         already is left as it is.
         """
-        self._end(self._pick(names), kill=False)
+        with self._ended_by_interrupt():
+            self._end(self._pick(names), kill=False)
 
     def kill(self, *names: str) -> None:
         """Crash these workers (SIGKILL), and wait until they are gone: they run no clean-up."""
-        self._end(self._pick(names), kill=True)
+        with self._ended_by_interrupt():
+            self._end(self._pick(names), kill=True)
 
     def stop(self) -> None:
         """Close all running workers."""
-        self._end(self._running_members(), kill=False)
-        if self in _teams:
-            _teams.remove(self)
+        with self._ended_by_interrupt():
+            self._end([*self._running.values()], kill=False)
 
     def wait(self, timeout_s: float = 60) -> None:
         """Wait until all workers have ended, by themselves or by their kill_at.
@@ -170,10 +157,9 @@ class Workers:
                 )
 
     def _end(self, members: list[Member], kill: bool) -> None:
-        with self._ended_by_interrupt():
-            for member in members:
-                member.kill() if kill else member.ask_to_end()
-            self._wait(members, GRACE_S + 10)
+        for member in members:
+            member.kill() if kill else member.ask_to_end()
+        self._wait(members, GRACE_S + 10)
 
     def _wait(self, members: list[Member], timeout_s: float) -> None:
         if not wait_all([member.ended for member in members], timeout_s):
@@ -184,20 +170,13 @@ class Workers:
             )
 
     @contextlib.contextmanager
-    def _ended_by_interrupt(self) -> Iterator[None]:
+    def _ended_by_interrupt(self, kill: bool = False) -> Iterator[None]:
         """An interrupt ends the whole team, so that no member stays in its group."""
         try:
             yield
         except KeyboardInterrupt:
-            members = self._running_members()
-            try:
-                for member in members:
-                    member.ask_to_end()
-                wait_all([member.ended for member in members], GRACE_S + 10)
-            except KeyboardInterrupt:  # a second one: do not wait for an orderly end
-                for member in members:
-                    member.kill()
-                wait_all([member.ended for member in members], 10)
+            with self._ended_by_interrupt(kill=True):  # a second one: no time for an orderly end
+                self._end([*self._running.values()], kill)
             raise
 
     # -- freezing --------------------------------------------------------------------------------
@@ -225,19 +204,16 @@ class Workers:
         rows = [(m.name, m.state, m.pid, m.reason) for m in self._members.values()]
         return pd.DataFrame(rows, columns=["worker", "state", "pid", "reason"], dtype=object)
 
-    def _running_members(self) -> list[Member]:
-        return [member for member in self._members.values() if member.running]
-
-    def _running(self) -> list[str]:
-        return [member.name for member in self._running_members()]
+    @property
+    def _running(self) -> dict[str, Member]:
+        return {name: member for name, member in self._members.items() if member.running}
 
     def _pick(self, names: tuple[str, ...]) -> list[Member]:
-        check_names(names)
-        for name in names:
+        wanted = unique_names(names)
+        for name in wanted:
             if name not in self._members:
-                known = ", ".join(self._members) or "none yet"
-                raise KitError(f"This team has no worker {name!r}", f"Its workers: {known}")
-        return [self._members[name] for name in dict.fromkeys(names)]
+                raise unknown("worker", name, self._members)
+        return [self._members[name] for name in wanted]
 
     def _pick_running(self, names: tuple[str, ...]) -> list[Member]:
         members = self._pick(names)
@@ -267,8 +243,8 @@ class Workers:
 
 def stop_all() -> list[str]:
     """Stop the workers of all teams of this process; returns the names of those that ran."""
-    names = [name for team in _teams for name in team._running()]
-    for team in list(_teams):
+    names = [name for team in _teams for name in team._running]
+    for team in _teams:
         team.stop()
     return names
 

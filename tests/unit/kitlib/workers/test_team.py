@@ -195,7 +195,7 @@ def test_wrong_arguments_are_refused(kafka: Broker) -> None:
             team.start("ana", kill_at=kill_at)  # type: ignore[arg-type]
     with pytest.raises(KitError, match="No worker was named"):
         team.start()
-    with pytest.raises(KitError, match="no worker 'ana'"):
+    with pytest.raises(KitError, match="Unknown worker 'ana'"):
         team.kill("ana")
     assert len(team.journal) == 0
 
