@@ -81,7 +81,7 @@ class FaultPanel(ipywidgets.VBox):
         )
 
     def _team_row(self, team: Workers) -> ipywidgets.HBox:
-        self._who = ipywidgets.Dropdown(options=team._running(), layout={"width": "10em"})
+        self._who = ipywidgets.Dropdown(options=list(team._running()), layout={"width": "10em"})
 
         def add() -> str:
             known = set(team.states()["worker"])
@@ -127,7 +127,7 @@ class FaultPanel(ipywidgets.VBox):
         self._status.value = f"<div role='status'>{escape(text)}</div>"
 
     def _list_members(self, team: Workers) -> None:
-        chosen, running = self._who.value, team._running()
+        chosen, running = self._who.value, list(team._running())
         self._who.options = running
         if chosen in running:
             self._who.value = chosen

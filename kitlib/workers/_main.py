@@ -109,7 +109,6 @@ class Wire:
         except OSError:
             pass  # the notebook is gone; the guard ends this process soon
 
-
     def _relay(self, rows: list[Row]) -> None:
         lines = []
         for row in rows:

@@ -171,7 +171,7 @@ def wait_all(events: Sequence[threading.Event], timeout_s: float) -> bool:
 
 
 def unique_names(names: tuple[str, ...]) -> list[str]:
-    """Each of these names of workers once. Raises KitError unless all can be names, at least one."""
+    """Each of these names once. Raises KitError unless all can be names, and for none at all."""
     wrong = [name for name in names if not isinstance(name, str) or not name.strip()]
     if wrong or not names:
         raise KitError(

@@ -78,7 +78,7 @@ class Workers:
         params = self._params | params
         _ship.check_function(self._function, params)
         options = repr((kill_at, params))
-        for name, member in self._running.items():
+        for name, member in self._running().items():
             if name in wanted and member.options != options:
                 raise KitError(
                     f"{name} is already running with other parameters",
@@ -86,7 +86,7 @@ class Workers:
                 )
         with self._ended_by_interrupt():
             self._take_over(wanted)
-            new = [name for name in wanted if name not in self._running]
+            new = [name for name in wanted if name not in self._running()]
             if new:
                 after_each_cell(_after_cell)
                 task = _ship.pack(self._function, params) | {
@@ -116,11 +116,11 @@ class Workers:
 
     def _take_over(self, names: list[str]) -> None:
         for team in _teams:
-            running = team._running
+            running = team._running()
             if team is not self and not running.keys().isdisjoint(names):
                 print(f"Stopped an earlier team with the same names: {', '.join(running)}.")
                 team.stop()
-        _teams[:] = [team for team in _teams if team is not self and team._running] + [self]
+        _teams[:] = [team for team in _teams if team is not self and team._running()] + [self]
 
     # -- ending ----------------------------------------------------------------------------------
 
@@ -141,7 +141,7 @@ class Workers:
     def stop(self) -> None:
         """Close all running workers."""
         with self._ended_by_interrupt():
-            self._end([*self._running.values()], kill=False)
+            self._end([*self._running().values()], kill=False)
 
     def wait(self, timeout_s: float = 60) -> None:
         """Wait until all workers have ended, by themselves or by their kill_at.
@@ -176,7 +176,7 @@ class Workers:
             yield
         except KeyboardInterrupt:
             with self._ended_by_interrupt(kill=True):  # a second one: no time for an orderly end
-                self._end([*self._running.values()], kill)
+                self._end([*self._running().values()], kill)
             raise
 
     # -- freezing --------------------------------------------------------------------------------
@@ -204,7 +204,6 @@ class Workers:
         rows = [(m.name, m.state, m.pid, m.reason) for m in self._members.values()]
         return pd.DataFrame(rows, columns=["worker", "state", "pid", "reason"], dtype=object)
 
-    @property
     def _running(self) -> dict[str, Member]:
         return {name: member for name, member in self._members.items() if member.running}
 
@@ -243,7 +242,7 @@ class Workers:
 
 def stop_all() -> list[str]:
     """Stop the workers of all teams of this process; returns the names of those that ran."""
-    names = [name for team in _teams for name in team._running]
+    names = [name for team in _teams for name in team._running()]
     for team in _teams:
         team.stop()
     return names
