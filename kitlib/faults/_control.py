@@ -16,7 +16,6 @@ import time
 import weakref
 from collections.abc import Mapping
 from dataclasses import asdict
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from kitlib.faults.blackhole import Blackhole
 from kitlib.faults.delay import Delay
 from kitlib.faults.disconnect import Disconnect
 from kitlib.faults.drop_ack import DropAck
-from kitlib.journal import Journal
+from kitlib.journal import Journal, expect_journal
 from kitlib.process import Guarded
 
 # The proxy's process imports this module with its package, and so knows every fault.
@@ -49,18 +48,14 @@ class Faults:
     offset where they are known, and detail `{"fault": "drop_ack", "api": "Produce", ...}`.
 
     Every method that arms a fault returns when the fault is in force. It raises KitError for
-    options that make no sense, without a running proxy, and after 20 s without a reply from it.
-    api: str, a name in Kafka's protocol guide, such as "Produce", "Fetch" or "JoinGroup"; None
-    means all. times: int, how often the fault strikes; None means until `clear()`.
+    options that make no sense and without a running proxy. All methods raise KitError after 20 s
+    without a reply from the proxy. api: str, a name in Kafka's protocol guide, such as "Produce",
+    "Fetch" or "JoinGroup"; None means all. times: int, how often the fault strikes; None means
+    until `clear()`.
     """
 
     def __init__(self, journal: Journal | None = None) -> None:
-        if journal is not None and not isinstance(journal, Journal):
-            raise KitError(
-                f"Expected a Journal, got {type(journal).__name__}",
-                fix="Make one with kit.Journal()",
-            )
-        self.journal = Journal() if journal is None else journal
+        self.journal = Journal() if journal is None else expect_journal(journal)
         self._process: Guarded | None = None
         self._kill: weakref.finalize[Any, Any] | None = None
         self._replies: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
@@ -76,7 +71,7 @@ class Faults:
 
         times: int, how many are lost; None for all until `clear()`. topic, partition: str and int,
         to lose only those of requests with records for them. A request has one acknowledgement:
-        all its partitions lose theirs together. Raises KitError as `Faults` says.
+        all its partitions lose theirs together.
         """
         self._arm(DropAck(times=times, topic=topic, partition=partition))
 
@@ -89,46 +84,34 @@ class Faults:
     ) -> None:
         """Let requests or their responses arrive late, and what follows on the connection, too.
 
-        delay_ms: milliseconds, above 0. direction: "request" or "response". api, times, and the
-        errors raised: see `Faults`.
+        delay_ms: milliseconds, above 0. direction: "request" or "response". Others: see `Faults`.
         """
         self._arm(Delay(delay_ms=delay_ms, api=api, direction=direction, times=times))
 
     def disconnect(self, api: str | None = None, times: int | None = 1) -> None:
-        """Break the connection at a request, before the broker has it.
-
-        api, times, and the errors raised: see `Faults`.
-        """
+        """Break the connection at a request, before the broker has it. Options: see `Faults`."""
         self._arm(Disconnect(api=api, times=times))
 
     def blackhole(self, api: str | None = None, times: int | None = None) -> None:
-        """From a request on, let nothing pass on its connection, which stays open.
-
-        api, times, and the errors raised: see `Faults`.
-        """
+        """From a request on, pass nothing on its connection, which stays open; see `Faults`."""
         self._arm(Blackhole(api=api, times=times))
 
     def bandwidth(self, kb_per_s: float) -> None:
         """Slow the line that all connections share.
 
-        kb_per_s: kilobytes (1,000 bytes) per second in each direction, above 0. Raises KitError as
-        `Faults` says.
+        kb_per_s: kilobytes (1,000 bytes) per second in each direction, above 0.
         """
         self._arm(Bandwidth(kb_per_s=kb_per_s))
 
     def clear(self) -> None:
-        """Disarm all faults: what waits goes on at once, and dead connections end.
-
-        Does nothing when no proxy is running. Raises KitError if the proxy does not reply.
-        """
+        """Disarm all faults, if any: what waits goes on at once, and dead connections end."""
         if self._running:
             self._order("clear")
 
     def armed(self) -> list[dict[str, Any]]:
         """What was armed since the last `clear()`: a dict each, in the order of arming.
 
-        Its keys are "fault", the name; the fault's options; and "fired", how often it fired. Raises
-        KitError if the proxy does not reply.
+        Its keys are "fault", the name; the fault's options; and "fired", how often it fired.
         """
         return list(self._order("show")["armed"]) if self._running else []
 
@@ -147,7 +130,7 @@ class Faults:
         """The connection with the proxy's addresses in place of the brokers'.
 
         connection: dict, the arguments of a Kafka client. Starts the proxy if none is running.
-        Raises KitError for an encrypted connection, and if the proxy does not reply.
+        Raises KitError for an encrypted connection.
         """
         if "SSL" in connection.get("security_protocol", "PLAINTEXT"):
             raise KitError(
@@ -221,9 +204,6 @@ class Faults:
             for fault in armed
         )
         return f"Faults({'; '.join(faults) or 'nothing armed'})"
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{escape(repr(self))}</pre>"
 
     def __enter__(self) -> Faults:
         return self

@@ -30,7 +30,7 @@ class Link(Protocol):
     topic_names: dict[str, str]
 
     def note(self, fault: Fault, request: Request, **details: Any) -> None:
-        """Count the fault as fired and write a row "fault" into the owner's journal.
+        """Count the fault as fired, and write a row "fault" into the owner's journal.
 
         details: `topic`, `partition` and `offset` fill these fields of the row, anything else goes
         into its detail; all of it must be JSON.

@@ -14,6 +14,7 @@ import time
 from collections import deque
 from typing import Any, Protocol
 
+from kitlib.faults._fault import Fault
 from kitlib.faults.bandwidth import Bandwidth
 
 MAX_FRAME_BYTES = 100 * 1024 * 1024  # Kafka's socket.request.max.bytes: longer ones only pass
@@ -21,11 +22,11 @@ MAX_QUEUED_BYTES = 256 * 1024  # what may wait for its time before a flow stops 
 
 
 class FlowLink(Protocol):
-    """A link as its flows see it. silent: nothing passes any more."""
+    """A link as its flows see it. armed: the faults. silent: nothing passes any more."""
 
+    armed: list[Fault]
     silent: bool
 
-    def armed(self) -> bool: ...
     def line(self) -> Bandwidth | None: ...
     def needs_frame(self, flow: Flow, head: bytes) -> bool: ...
     def meet(self, flow: Flow, frame: bytes) -> bytes | None: ...
@@ -39,7 +40,7 @@ class Flow(asyncio.Protocol):
     def __init__(self, link: FlowLink, direction: str, head: int) -> None:
         self.other: Flow  # set by the link
         self.transport: asyncio.Transport | None = None
-        self.due = 0.0  # when the next byte may pass (time.monotonic); 0 for at once
+        self.due = 0.0  # nothing that comes passes before (time.monotonic); 0 for at once
         self._link = link
         self._direction = direction
         self._head = head
@@ -81,7 +82,7 @@ class Flow(asyncio.Protocol):
                 # Too short for Kafka's protocol; and a negative length means no frames at all.
                 self._rest = 4 + size if size >= 0 else sys.maxsize
                 continue
-            if self._link.armed():
+            if self._link.armed:
                 self._emit(data[sent:at])  # a fault acts on this frame, not on what came before
                 sent = at
             instead = self._link.meet(self, data[at : at + need])
@@ -158,10 +159,6 @@ class Flow(asyncio.Protocol):
         elif self.due <= now:
             self.due = 0.0
         self.block("queue", self._queued > MAX_QUEUED_BYTES)
-
-    def hold(self, delay_s: float) -> None:
-        """Let nothing that comes from now on pass before this time is over."""
-        self.due = max(self.due, time.monotonic() + delay_s)
 
     def hurry(self) -> None:
         """Send at once what waits."""

@@ -30,6 +30,7 @@ class ProxyLink(Link, FlowLink):
 
     def __init__(self, proxy: Proxy, target: Address) -> None:
         self.proxy = proxy
+        self.armed = proxy.armed
         self.topic_names = proxy.topic_names
         self.silent = False
         self.up = Flow(self, "request", wire.REQUEST_HEAD)
@@ -44,6 +45,8 @@ class ProxyLink(Link, FlowLink):
 
     def note(self, fault: Fault, request: Request, **details: Any) -> None:
         fault.fired += 1
+        if request not in self._taken:  # then it was counted already, in `take`
+            fault.left -= 1
         place = {name: details.pop(name, None) for name in ("topic", "partition", "offset")}
         met = {"api": request.name, "correlation_id": request.correlation_id}
         detail = {"fault": fault.name, **met, **details}
@@ -60,10 +63,12 @@ class ProxyLink(Link, FlowLink):
         self.down.drop()
 
     def hold(self, direction: str, delay_s: float) -> None:
-        (self.up if direction == "request" else self.down).hold(delay_s)
+        flow = self.up if direction == "request" else self.down
+        flow.due = max(flow.due, time.monotonic() + delay_s)
 
     def take(self, request: Request, fault: Fault) -> None:
         self._taken[request] = fault
+        fault.left -= 1  # now, so that no other link takes one too many
         self.up.block("response")
 
     def release(self, request: Request) -> None:
@@ -79,19 +84,15 @@ class ProxyLink(Link, FlowLink):
 
     # -- what the flows ask ----------------------------------------------------------------------
 
-    def armed(self) -> bool:
-        """Whether any fault is armed."""
-        return bool(self.proxy.armed)
-
     def line(self) -> Bandwidth | None:
         """The slow line that everything goes through, if one is armed."""
-        lines = (fault for fault in reversed(self.proxy.armed) if isinstance(fault, Bandwidth))
+        lines = (fault for fault in reversed(self.armed) if isinstance(fault, Bandwidth))
         return next(lines, None)
 
     def needs_frame(self, flow: Flow, head: bytes) -> bool:
         """Whether the whole frame that starts like this is to be collected, to be decoded."""
         if flow is self.up:
-            apis = [f.api for f in self.proxy.armed if f.needs_frame and f.left > 0]
+            apis = [f.api for f in self.armed if f.needs_frame and f.left > 0]
             return bool(apis) and wire.request_of(head).name in apis
         request = self._requests.get(wire.correlation_id_of(head))
         return request is not None and (request in self._taken or wire.names_brokers(request))
@@ -116,7 +117,7 @@ class ProxyLink(Link, FlowLink):
         return frame if request in self._taken else None
 
     def _meet_response(self, frame: bytes) -> bytes | None:
-        request = self._answered(wire.correlation_id_of(frame))
+        request = self._requests.pop(wire.correlation_id_of(frame), None)
         if request is None:
             return None
         if fault := self._taken.get(request):
@@ -131,24 +132,11 @@ class ProxyLink(Link, FlowLink):
         return None
 
     def _strike(self, direction: str, request: Request) -> None:
-        for fault in self.proxy.armed:
+        for fault in self.armed:
             if self.silent or request in self._taken:
                 return
             if fault.direction == direction and fault.meets(self, request):
                 fault.strike(self, request)
-
-    def _answered(self, correlation_id: int) -> Request | None:
-        """The request of this response; it and all earlier ones are forgotten.
-
-        Responses keep the order of their requests, so the earlier ones will never get one.
-        """
-        if correlation_id not in self._requests:
-            return None
-        for earlier in list(self._requests):
-            request = self._requests.pop(earlier)
-            if earlier == correlation_id:
-                break
-        return request
 
     # -- its life --------------------------------------------------------------------------------
 

@@ -120,8 +120,6 @@ def _encoded(address: Address, compact: bool) -> bytes:
 
 def produced(request: Request, topic_names: dict[str, str]) -> list[Batch]:
     """The batches of a Produce request that asks for an acknowledgement; of others none."""
-    if not request.frame or not 0 <= request.version <= ProduceRequest.max_version:
-        return []
     message = _decoded(ProduceRequest, request.frame, request.version)
     if message is None or message.acks == 0:
         return []

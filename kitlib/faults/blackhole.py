@@ -16,6 +16,5 @@ class Blackhole(Fault):
 
     def strike(self, link: Link, request: Request) -> None:
         """Swallow this request and everything after it."""
-        self.left -= 1
         link.note(self, request)
         link.silence()

@@ -25,6 +25,5 @@ class Delay(Fault):
 
     def strike(self, link: Link, request: Request) -> None:
         """Hold this frame, and so what follows it."""
-        self.left -= 1
         link.note(self, request, delay_ms=self.delay_ms, direction=self.direction)
         link.hold(self.direction, self.delay_ms / 1000)

@@ -14,6 +14,5 @@ class Disconnect(Fault):
 
     def strike(self, link: Link, request: Request) -> None:
         """End both connections at once."""
-        self.left -= 1
         link.note(self, request)
         link.cut()

@@ -45,7 +45,6 @@ class DropAck(Fault):
 
     def strike(self, link: Link, request: Request) -> None:
         """Wait for the response; what the producer sends meanwhile does not reach the broker."""
-        self.left -= 1
         link.take(request, self)
 
     def decide(self, link: Link, request: Request, response: bytes) -> None:
