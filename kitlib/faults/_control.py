@@ -1,7 +1,6 @@
-"""`Faults`: the proxy as a lesson holds it.
+"""`Faults`: the owner's side of the proxy.
 
-It starts the proxy's process, arms faults in it and writes what they did into a journal. It keeps
-no list of its own: what is armed, and how often each fault fired, it asks the proxy each time.
+It keeps no list of its own: what is armed, and how often each fault fired, it asks the proxy.
 """
 
 from __future__ import annotations

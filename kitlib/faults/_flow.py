@@ -27,7 +27,6 @@ class FlowLink(Protocol):
     armed: list[Fault]
     silent: bool
 
-    def line(self) -> Bandwidth | None: ...
     def needs_frame(self, flow: Flow, head: bytes) -> bool: ...
     def meet(self, flow: Flow, frame: bytes) -> bytes | None: ...
     def opened(self, flow: Flow) -> None: ...
@@ -126,9 +125,10 @@ class Flow(asyncio.Protocol):
 
     def _emit(self, data: bytes) -> None:
         """Pass these bytes on, now or when they are due and the other side is connected."""
-        target, line = self.other.transport, self._link.line()
         if not data:
             return
+        target, armed = self.other.transport, reversed(self._link.armed)
+        line = next((fault for fault in armed if isinstance(fault, Bandwidth)), None)
         if target is not None and not (self._queue or self.due or line):
             target.write(data)
             return

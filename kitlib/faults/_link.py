@@ -17,7 +17,6 @@ from kitlib.faults import _wire as wire
 from kitlib.faults._fault import Fault, Link
 from kitlib.faults._flow import Flow, FlowLink
 from kitlib.faults._wire import Address, Request
-from kitlib.faults.bandwidth import Bandwidth
 
 MAX_REQUESTS = 1000  # that a link remembers: those with acks=0 never get a response
 # From an earlier response to the end of its connection. kafka-python (3.0) discards what it reads
@@ -83,11 +82,6 @@ class ProxyLink(Link, FlowLink):
         asyncio.get_running_loop().call_later(wait_s, self.down.abort)
 
     # -- what the flows ask ----------------------------------------------------------------------
-
-    def line(self) -> Bandwidth | None:
-        """The slow line that everything goes through, if one is armed."""
-        lines = (fault for fault in reversed(self.armed) if isinstance(fault, Bandwidth))
-        return next(lines, None)
 
     def needs_frame(self, flow: Flow, head: bytes) -> bool:
         """Whether the whole frame that starts like this is to be collected, to be decoded."""

@@ -40,8 +40,8 @@ def die_with(parent: int) -> None:
         os._exit(128 + signal.SIGKILL)
 
 
-def _job_object() -> Any:
-    """A Windows job object that kills what is in it when its last handle, ours, is closed."""
+def _put_in_job(child: Any) -> None:
+    """Put it into a Windows job object, which kills it when the last handle, ours, is closed."""
     kernel32 = ctypes.windll.kernel32  # type: ignore[attr-defined]
     kernel32.CreateJobObjectW.restype = ctypes.c_void_p
     job = ctypes.c_void_p(kernel32.CreateJobObjectW(None, None))
@@ -50,7 +50,7 @@ def _job_object() -> Any:
     limits = (ctypes.c_byte * size)()
     ctypes.memmove(ctypes.byref(limits, 16), (0x2000).to_bytes(4, "little"), 4)
     kernel32.SetInformationJobObject(job, 9, ctypes.byref(limits), size)
-    return job
+    kernel32.AssignProcessToJobObject(job, int(child._handle))
 
 
 def _tell_owner(line: str) -> None:
@@ -118,9 +118,7 @@ def main(spec: dict[str, Any]) -> NoReturn:
         _tell_owner(str(error))
         finish(1)
     if WINDOWS:
-        job = _job_object()
-        ctypes.windll.kernel32.AssignProcessToJobObject(job, int(child._handle))  # type: ignore[attr-defined]
-
+        _put_in_job(child)
     serve(child, spec["grace_s"], finish)
 
 

@@ -1,9 +1,8 @@
-"""Child processes that cannot outlive the notebook.
+"""The owner's side: starts a command under `_guard`, and gives orders to both.
 
-A `Guarded` process is a command that runs under `_guard`: it ends with its owner whatever happens
-to the owner, the stop button does not reach it, and it can be asked to end, killed, frozen and
-resumed. The broker, the workers and the fault proxy all run this way. This module does not know
-what the command does.
+The command ends with its owner whatever happens to the owner, and the stop button does not reach
+it. The broker, the workers and the fault proxy all run this way. This module does not know what
+the command does.
 """
 
 from __future__ import annotations
@@ -45,17 +44,12 @@ class Guarded:
         fill: Callable[[], object] | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        spec = {
-            "command": list(command),
-            "log": str(log) if log else None,
-            "grace_s": grace_s,
-            "folder": str(folder) if folder else None,
-        }
+        spec = {"command": command, "log": log, "grace_s": grace_s, "folder": folder}
         flags = 0
         if sys.platform == "win32":
             flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
         self._guard = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-u", str(_GUARD), json.dumps(spec)],
+            [sys.executable, "-I", "-S", "-u", str(_GUARD), json.dumps(spec, default=str)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=env,

@@ -19,6 +19,7 @@ import signal
 import sys
 import threading
 import traceback
+from functools import partial
 from time import time as now
 from typing import Any
 
@@ -45,6 +46,7 @@ class Me:
     def __init__(
         self, name: str, connection: dict[str, Any], params: dict[str, Any], journal: Journal
     ) -> None:
+        self.__dict__.update(params)
         self.name = name
         self.connection = Connection(connection)
         self._params = params
@@ -66,7 +68,7 @@ class Me:
         record: what a consumer returned, or what a producer's future gave. fields: of `Row`.
         Raises KitError for a kind or a field that a row does not have.
         """
-        known: dict[str, Any] = {} if self._group is None else {"group": self._group}
+        known: dict[str, Any] = {"group": self._group}
         if record is not None:
             if not hasattr(record, "topic"):
                 raise KitError(
@@ -78,13 +80,11 @@ class Me:
         self._journal.add(kind, actor=self.name, **(known | fields))
 
     def __getattr__(self, name: str) -> Any:
-        params = self.__dict__.get("_params", {})
-        if name in params:
-            return params[name]
+        known = vars(self)
         raise MissingParameter(
             f"me.{name}: this worker has no parameter {name!r}",
-            f"Its parameters: {', '.join(params) or 'none'}",
-            f'Write team.start("{self.__dict__.get("name")}", {name}=...).',
+            f"Its parameters: {', '.join(known.get('_params', ())) or 'none'}",
+            f'Write team.start("{known.get("name")}", {name}=...).',
         )
 
 
@@ -128,9 +128,7 @@ class Printed(io.TextIOBase):
     """Stands in for sys.stdout and sys.stderr: each line becomes a "printed" row."""
 
     def __init__(self, tape: Tape, actor: str, stream: str) -> None:
-        self._tape = tape
-        self._actor = actor
-        self._detail = {"stream": stream}
+        self._add_row = partial(tape.add, "printed", actor=actor, detail={"stream": stream})
         self._text = ""
         self._lock = threading.RLock()
 
@@ -141,18 +139,15 @@ class Printed(io.TextIOBase):
         with self._lock:
             *lines, self._text = (self._text + text).split("\n")
             for line in lines:
-                self._row(line)
+                self._add_row(value=line)
         return len(text)
 
     def finish(self) -> None:
         """Write the row of what was printed without an end of line."""
         with self._lock:
             if self._text:
-                self._row(self._text)
+                self._add_row(value=self._text)
             self._text = ""
-
-    def _row(self, line: str) -> None:
-        self._tape.add("printed", actor=self._actor, value=line, detail=self._detail)
 
 
 def failure(name: str, error: BaseException, lines: dict[str, list[str]]) -> dict[str, Any]:

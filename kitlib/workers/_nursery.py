@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from kitlib.process import Guarded, _guard
+from kitlib.workers import _main
 
 _ROOT = str(Path(__file__).parents[2])
 _MOST_BYTES = 128 * 1024  # of a request
@@ -134,8 +135,6 @@ def main(control_fd: str) -> None:
     """The nursery: fork a guard for each request, until the owner is gone."""
     import kafka.admin  # noqa: F401
 
-    import kitlib.workers._main  # noqa: F401
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the guards
     gc.freeze()
@@ -168,7 +167,8 @@ def _be_guard(request: dict[str, Any], stdin: int, stdout: int, status: int) -> 
         _guard.die_with(guard_pid)
         os.close(status)
         os.close(to_worker)
-        _be_worker(worker_stdin)
+        _move(worker_stdin, 0)
+        sys.exit(_main.main())  # an orderly exit: clients flush in it
     os.close(worker_stdin)
 
     def finish(code: int) -> NoReturn:
@@ -177,13 +177,6 @@ def _be_guard(request: dict[str, Any], stdin: int, stdout: int, status: int) -> 
         os._exit(0)
 
     _guard.serve(_Child(worker_pid, os.fdopen(to_worker, "wb")), request["grace_s"], finish)
-
-
-def _be_worker(stdin: int) -> NoReturn:
-    from kitlib.workers import _main
-
-    _move(stdin, 0)
-    sys.exit(_main.main())  # an orderly exit: clients flush in it
 
 
 def _move(fd: int, place: int) -> None:

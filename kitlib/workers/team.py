@@ -1,10 +1,8 @@
-"""Workers: consumers and producers that can really be closed, crashed and frozen.
+"""A team of workers: consumers and producers that can really be closed, crashed and frozen.
 
-A worker is a plain function of the notebook that runs as a process of its own; the lesson shows the
-function, and what it does with Kafka is its own code. A team starts such processes, ends them in
-the way that the lesson is about, and journals what they report. Workers end with the notebook, and
-when a cell is interrupted. They see the notebook's values as these were when they started, and send
-back nothing but rows.
+A team starts its workers, ends them in the way that the lesson is about, and journals what they
+report. They end with the notebook, and when a cell is interrupted. They see the notebook's values
+as these were when they started, and send back nothing but rows.
 """
 
 from __future__ import annotations
