@@ -67,7 +67,7 @@ def _end(child: Any, grace_s: float) -> None:
     """
     with contextlib.suppress(OSError):
         child.stdin.close()
-    if not WINDOWS or grace_s == 0:
+    if not WINDOWS:
         child.send_signal(signal.SIGTERM)
     time.sleep(grace_s)
     child.kill()

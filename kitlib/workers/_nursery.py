@@ -105,7 +105,6 @@ class Forked(Guarded):
         finally:
             for fd in theirs:
                 os.close(fd)
-        self._status = 128 + signal.SIGKILL  # unless the guard reports another
         self._ended = threading.Event()
         threading.Thread(target=self._await_status, args=(status[0],), daemon=True).start()
         # Raises ValueError if the nursery ended before it had a guard.
@@ -113,8 +112,8 @@ class Forked(Guarded):
 
     def _await_status(self, fd: int) -> None:
         with os.fdopen(fd, "rb") as pipe:
-            if status := pipe.read():  # ends with the guard
-                self._status = int(status)
+            # It ends with the guard, and is empty if the guard was killed.
+            self._status = int(pipe.read() or 128 + signal.SIGKILL)
         self._ended.set()
 
     @property

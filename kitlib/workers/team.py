@@ -100,17 +100,14 @@ class Workers:
         return self
 
     def _await_start(self, members: list[Member]) -> None:
-        if not wait_all([member.ready for member in members], START_S):
-            for member in members:
-                if not member.ready.is_set():
-                    member.kill()
-        for member in members:
-            if not member.started:
-                slow = f"{member.name} did not start within {START_S:g} s"
-                raise KitError(
-                    member.reason if member.state == "failed" else slow,
-                    fix="Check the notebook's values that the function uses, and its parameters",
-                )
+        wait_all([member.ready for member in members], START_S)
+        missing = [member for member in members if not member.started]
+        reasons = [m.reason or f"{m.name} did not start within {START_S:g} s" for m in missing]
+        for member in missing:
+            member.kill()
+        if missing:
+            fix = "Check the notebook's values that the function uses, and its parameters"
+            raise KitError(reasons[0], fix=fix)
 
     def _take_over(self, names: list[str]) -> None:
         for team in _teams:

@@ -201,7 +201,8 @@ def test_wrong_arguments_are_refused(kafka: Broker) -> None:
 
 
 def test_cells_may_run_twice(kafka: Broker, capsys: pytest.CaptureFixture[str]) -> None:
-    team = Workers(kafka, sleeper, limit=1).start("ana", "ben")
+    team = Workers(kafka, sleeper, limit=1).start("ana", "ben", "ana")
+    assert len(team.journal.rows("started")) == 2, "a name that is given twice is one worker"
     first = team.states()["pid"].tolist()
     team.start("ana", "ben")
     assert team.states()["pid"].tolist() == first
@@ -231,6 +232,26 @@ def test_an_interrupt_while_waiting_stops_the_whole_team(kafka: Broker, group: s
         team.wait(20)
     assert team.states()["state"].tolist() == ["closed", "closed"]
     assert members(kafka, group) == []
+
+
+@POSIX
+def test_a_second_interrupt_kills_those_that_do_not_listen(kafka: Broker) -> None:
+    def deaf(me: Any) -> None:
+        while True:
+            threading.Event().wait(0.1)
+
+    team = Workers(kafka, deaf).start("ana")
+
+    def interrupt_twice() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        wait_until(lambda: team._members["ana"]._wanted == "closed", "ana was asked to end")
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Timer(0.3, interrupt_twice).start()
+    with pytest.raises(KeyboardInterrupt):
+        team.wait(20)
+    assert team.states()["state"].tolist() == ["killed"]
+    assert team.states()["reason"].tolist() == ["by kill()"]
 
 
 @POSIX
