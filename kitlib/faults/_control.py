@@ -22,7 +22,6 @@ from kafka.cluster import collect_hosts
 
 from kitlib.errors import KitError
 from kitlib.faults._fault import Fault
-from kitlib.faults.bandwidth import Bandwidth
 from kitlib.faults.blackhole import Blackhole
 from kitlib.faults.delay import Delay
 from kitlib.faults.disconnect import Disconnect
@@ -94,13 +93,6 @@ class Faults:
     def blackhole(self, api: str | None = None, times: int | None = None) -> None:
         """From a request on, pass nothing on its connection, which stays open; see `Faults`."""
         self._arm(Blackhole(api=api, times=times))
-
-    def bandwidth(self, kb_per_s: float) -> None:
-        """Slow the line that all connections share.
-
-        kb_per_s: kilobytes (1,000 bytes) per second in each direction, above 0.
-        """
-        self._arm(Bandwidth(kb_per_s=kb_per_s))
 
     def clear(self) -> None:
         """Disarm all faults, if any: what waits goes on at once, and dead connections end."""

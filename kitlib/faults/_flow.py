@@ -15,7 +15,6 @@ from collections import deque
 from typing import Any, Protocol
 
 from kitlib.faults._fault import Fault
-from kitlib.faults.bandwidth import Bandwidth
 
 MAX_FRAME_BYTES = 100 * 1024 * 1024  # Kafka's socket.request.max.bytes: longer ones only pass
 MAX_QUEUED_BYTES = 256 * 1024  # what may wait for its time before a flow stops reading
@@ -34,14 +33,13 @@ class FlowLink(Protocol):
 
 
 class Flow(asyncio.Protocol):
-    """direction: "request" or "response". head: how many bytes of a frame tell what it is."""
+    """head: how many bytes of a frame tell what it is."""
 
-    def __init__(self, link: FlowLink, direction: str, head: int) -> None:
+    def __init__(self, link: FlowLink, head: int) -> None:
         self.other: Flow  # set by the link
         self.transport: asyncio.Transport | None = None
         self.due = 0.0  # nothing that comes passes before (time.monotonic); 0 for at once
         self._link = link
-        self._direction = direction
         self._head = head
         self._held = bytearray()  # the start of a frame that cannot be judged yet
         self._need = 0  # how many bytes must be held for that
@@ -125,20 +123,14 @@ class Flow(asyncio.Protocol):
 
     def _emit(self, data: bytes) -> None:
         """Pass these bytes on, now or when they are due and the other side is connected."""
+        target = self.other.transport
         if not data:
             return
-        target, armed = self.other.transport, reversed(self._link.armed)
-        line = next((fault for fault in armed if isinstance(fault, Bandwidth)), None)
-        if target is not None and not (self._queue or self.due or line):
+        if target is not None and not (self._queue or self.due):
             target.write(data)
             return
-        now, step = time.monotonic(), line.piece_bytes if line else len(data)
-        for start in range(0, len(data), step):
-            piece = data[start : start + step]
-            if line:
-                self.due = max(self.due, line.slot(self._direction, len(piece), now))
-            self._queue.append((self.due, piece))
-            self._queued += len(piece)
+        self._queue.append((self.due, data))
+        self._queued += len(data)
         self._flush()
 
     def _flush(self) -> None:

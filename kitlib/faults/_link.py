@@ -32,8 +32,8 @@ class ProxyLink(Link, FlowLink):
         self.armed = proxy.armed
         self.topic_names = proxy.topic_names
         self.silent = False
-        self.up = Flow(self, "request", wire.REQUEST_HEAD)
-        self.down = Flow(self, "response", wire.RESPONSE_HEAD)
+        self.up = Flow(self, wire.REQUEST_HEAD)
+        self.down = Flow(self, wire.RESPONSE_HEAD)
         self.up.other, self.down.other = self.down, self.up
         self._target = target
         self._requests: dict[int, Request] = {}  # by correlation id

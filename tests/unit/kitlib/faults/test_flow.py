@@ -34,7 +34,7 @@ def echoes(serve: Callable[[Any, Faults], str]) -> Iterator[list[str]]:
         addresses = [serve(Echo, calm), serve(Echo, wary)]
         wary.drop_ack(times=None)
         wary.delay(1, api="Heartbeat")
-        wary.bandwidth(100_000)
+        wary.delay(1, api="Metadata", direction="request")
         yield addresses
 
 

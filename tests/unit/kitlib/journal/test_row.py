@@ -63,7 +63,6 @@ def produce(kafka: Broker, topic: str, journal: Journal) -> None:
     with Faults(journal) as faults:
         producer = KafkaProducer(**kafka.behind(faults), max_request_size=2000)
         journal.record(producer)
-        faults.bandwidth(10_000)
         faults.delay(1, api="Produce", times=1)
         faults.drop_ack(topic=topic)
         headers = [("why", b"test")]
