@@ -36,11 +36,14 @@ class Verdict:
 
     def _repr_html_(self) -> str:
         word, colour = ("Holds", "#1b6e3c") if self.ok else ("Broken", "#a32a1d")
-        return (
-            f'<div style="border-left:4px solid {colour};padding-left:.7em">'
-            f'<b style="color:{colour}">{word}:</b> {escape(self.claim)}<br>'
-            f"{escape(self.sentence)}</div>"
-        )
+        return html_box(repr(self), word, colour)
+
+
+def html_box(text: str, word: str, colour: str) -> str:
+    """The text as HTML, marked by a colour; `word` is bold where it stands first."""
+    bold = f'<b style="color:{colour}">{word}</b>'
+    html = escape(text).replace(word, bold, 1).replace("\n", "<br>")
+    return f'<div style="border-left:4px solid {colour};padding-left:.7em">{html}</div>'
 
 
 def rows_of(

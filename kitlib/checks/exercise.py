@@ -11,14 +11,13 @@ is checked.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from html import escape
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+from kitlib.checks._verdict import html_box
 from kitlib.errors import KitError
 
 __all__ = ["Outcome", "exercise", "exercise_check", "open_", "predict", "right", "wrong"]
@@ -38,7 +37,6 @@ class Outcome:
     state: "right", "wrong" or "open". message: what the evidence shows, which misconception is
     behind it ("wrong"), or what is missing ("open"). look_at: where to look; only with "wrong".
     exercise: its number, such as "02.1". prediction: what `predict` was given, `...` if nothing.
-    time: of the attempt, in seconds since the epoch.
     """
 
     state: str
@@ -46,27 +44,16 @@ class Outcome:
     look_at: str = ""
     exercise: str = ""
     prediction: Any = None
-    time: float = field(default_factory=time.time)
-
-    @property
-    def right(self) -> bool:
-        return self.state == "right"
 
     def __bool__(self) -> bool:
-        return self.right
+        return self.state == "right"
 
     def __repr__(self) -> str:
         look = f"\nLook at: {self.look_at}" if self.look_at else ""
         return f"Exercise {self.exercise}: {_STATES[self.state][0]}. {self.message}{look}"
 
     def _repr_html_(self) -> str:
-        word, colour = _STATES[self.state]
-        look = f"<br><i>Look at:</i> {escape(self.look_at)}" if self.look_at else ""
-        return (
-            f'<div style="border-left:4px solid {colour};padding-left:.7em">Exercise '
-            f'{escape(self.exercise)}: <b style="color:{colour}">{word}.</b> '
-            f"{escape(self.message)}{look}</div>"
-        )
+        return html_box(repr(self), *_STATES[self.state])
 
 
 def right(message: str) -> Outcome:
@@ -91,13 +78,11 @@ def open_(message: str) -> Outcome:
 class Prediction:
     """What the learner expects of an exercise.
 
-    exercise: its number, such as "02.1". answer: any value, `...` while there is none. time: when
-    it was written down, in seconds since the epoch.
+    exercise: its number, such as "02.1". answer: any value, `...` while there is none.
     """
 
     exercise: str
     answer: Any
-    time: float = field(default_factory=time.time)
 
     def __repr__(self) -> str:
         if _blank(self.answer):
@@ -107,7 +92,7 @@ class Prediction:
 
 Check = Callable[..., Outcome]
 _checks: dict[str, Check] = {}
-_predictions: dict[str, Prediction] = {}
+_predictions: dict[str, Any] = {}  # the answers, by exercise
 
 
 def predict(number: str, answer: Any = ...) -> Prediction:
@@ -116,8 +101,8 @@ def predict(number: str, answer: Any = ...) -> Prediction:
     number: such as "02.1". answer: what the exercise asks for; `...` means not answered yet.
     Returns the Prediction, which says in words what was recorded. Raises nothing.
     """
-    prediction = _predictions[str(number)] = Prediction(str(number), answer)
-    return prediction
+    _predictions[str(number)] = answer
+    return Prediction(str(number), answer)
 
 
 def exercise_check(number: str) -> Callable[[Check], Check]:
@@ -140,8 +125,7 @@ def exercise(number: str, *evidence: Any, **named_evidence: Any) -> Outcome:
     Outcome. Evidence that is missing or cannot be judged raises nothing; the outcome is then open.
     """
     number = str(number)
-    prediction = _predictions.get(number)
-    answer = prediction.answer if prediction else ...
+    answer = _predictions.get(number, ...)
     outcome = _outcome(number, answer, evidence, named_evidence)
     return replace(outcome, exercise=number, prediction=answer)
 
@@ -153,7 +137,8 @@ def _outcome(number: str, answer: Any, evidence: Any, named: dict[str, Any]) -> 
         return open_(_not_installed() or no_such)
     if _blank(answer):
         return open_(f'Make your prediction first: kit.predict("{number}", ...), with your answer.')
-    if any(_blank(piece) for piece in (*evidence, *named.values())):
+    pieces = (*evidence, *named.values())
+    if any(map(_blank, pieces)):
         return open_("Not attempted yet: the exercise cell still holds three dots.")
     try:
         outcome = check(answer, *evidence, **named)
@@ -164,10 +149,10 @@ def _outcome(number: str, answer: Any, evidence: Any, named: dict[str, Any]) -> 
         return open_(f"This cannot be judged yet. {error}")
     except Exception as error:
         logging.getLogger(__name__).debug("Exercise %s could not be checked", number, exc_info=True)
-        pieces = ", ".join(type(piece).__name__ for piece in (*evidence, *named.values()))
+        types = ", ".join(type(piece).__name__ for piece in pieces)
         return open_(
             "This cannot be judged, because it is not what the check expects. The check was given "
-            f"{pieces or 'nothing'} and met {type(error).__name__} ({error}). Run the cells of the "
+            f"{types or 'nothing'} and met {type(error).__name__} ({error}). Run the cells of the "
             "exercise again, from its first one."
         )
 

@@ -1,17 +1,15 @@
 """The five guarantees of delivery: nothing lost, nothing twice, all in order, nothing skipped, and
 nothing committed before it was processed.
 
-Every check takes a journal, can be narrowed to one topic (by its name) and one consumer group (by
-its id), and returns a `Verdict`. It raises a `KitError` when it is given something else than a
-journal, or a journal without the rows that it judges. A check neither changes the journal nor asks
-the broker; `kitlib.journal.naming` says what "event 4" means. The guarantees are those of "Message
-Delivery Semantics" in Kafka's documentation (chapter Design) and of KIP-98 for retries.
+Every check can be narrowed to one topic (by its name) and one consumer group (by its id), and
+raises a `KitError` for something else than a journal. `kitlib.journal.naming` says what "event 4"
+means. The guarantees are those of "Message Delivery Semantics" in Kafka's documentation (chapter
+Design) and of KIP-98 for retries.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 
 from kitlib.checks._verdict import Verdict, at, namer, rows_of, verdict
 from kitlib.errors import KitError
@@ -48,7 +46,7 @@ def check_lost(
     Returns a Verdict with a row for each missing event. Raises KitError without `of` rows,
     and for a kind that does not exist.
     """
-    wanted = _first_of_each(rows_of(journal, of, topic))
+    wanted = first_of_each(rows_of(journal, of, topic), _in_group).values()
     candidates = rows_of(journal, among, topic, group, needed=False)
     events, taken = set(map(event_of, candidates)), set(map(place_of, candidates))
     missing = [
@@ -75,10 +73,10 @@ def check_duplicates(
     Returns a Verdict with all rows of each event that is there more than once. Raises KitError
     without `among` rows, and for a kind that does not exist.
     """
-    copies: dict[tuple[str | None, Event], dict[object, Row]] = defaultdict(dict)
+    copies: dict[Event, dict[object, Row]] = defaultdict(dict)
     for number, row in enumerate(rows_of(journal, among, topic, group)):
         copy = place_of(row) if among == "stored" else number
-        copies[(row.group, event_of(row))].setdefault(copy, row)
+        copies[_in_group(row)].setdefault(copy, row)
     name, faults = namer(journal), []
     for rows in (list(rows.values()) for rows in copies.values() if len(rows) > 1):
         if among == "stored":
@@ -117,7 +115,7 @@ def check_order(
         stamps = ((event_of(row), timestamp_of(row.value)) for row in rows)
         rank = {event: stamp.timestamp() for event, stamp in stamps if stamp}
     by_key: dict[tuple[str | None, ...], list[Row]] = defaultdict(list)
-    for row in _first_of_each(rows):
+    for row in first_of_each(rows, _in_group).values():
         if event_of(row) in rank:
             by_key[(row.topic, row.key, row.group)].append(row)
     if not by_key:
@@ -270,9 +268,6 @@ def _asked(row: Row) -> float:
     return float(detail["asked"]) if row.kind == "committed" and "asked" in detail else row.time
 
 
-def _first_of_each(rows: Iterable[Row]) -> list[Row]:
-    """The first row of each event, or of each event of a group."""
-    first: dict[tuple[str | None, Event], Row] = {}
-    for row in rows:
-        first.setdefault((row.group, event_of(row)), row)
-    return list(first.values())
+def _in_group(row: Row) -> Event:
+    """What identifies the event of a row within its group."""
+    return (row.group, event_of(row))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter, itemgetter
@@ -47,11 +47,11 @@ def timestamp_of(value: str | None) -> datetime | None:
     return stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)
 
 
-def first_of_each(rows: Iterable[Row]) -> dict[Event, Row]:
-    """The first row of each event, by event."""
+def first_of_each(rows: Iterable[Row], by: Callable[[Row], Event] = event_of) -> dict[Event, Row]:
+    """The first row of each event. by: what identifies an event."""
     first: dict[Event, Row] = {}
     for row in rows:
-        first.setdefault(event_of(row), row)
+        first.setdefault(by(row), row)
     return first
 
 

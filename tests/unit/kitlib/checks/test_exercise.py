@@ -42,9 +42,9 @@ def lesson_77() -> Iterator[None]:
 
 def test_right_wrong_and_open() -> None:
     predict("77.1", 3)
-    assert exercise("77.1", [1, 2]).right
+    assert exercise("77.1", [1, 2])
     outcome = exercise("77.1", [1, 2], limit=1)
-    assert (outcome.state, outcome.right, bool(outcome)) == ("wrong", False, False)
+    assert (outcome.state, bool(outcome)) == ("wrong", False)
     assert (outcome.message, outcome.prediction) == ("You think that 3 is enough.", 3)
     assert "Look at: offsets <b>9</b>" in repr(outcome)
     assert "&lt;b&gt;9&lt;/b&gt;" in outcome._repr_html_()
@@ -59,7 +59,7 @@ def test_without_a_prediction_it_stays_open() -> None:
     predict("77.1", {"S17": 2, "S18": ...})
     assert exercise("77.1", [1]).state == "open"
     predict("77.1", 0)  # an answer that is falsy is an answer
-    assert exercise("77.1", [1]).right
+    assert exercise("77.1", [1])
 
 
 @pytest.mark.parametrize("odd", [(), (None,), (7,), ("x", "y", "z"), (..., 3), ([1, ...],)])
