@@ -20,14 +20,10 @@ from kitlib.errors import KitError
 
 _KITLIB = os.path.dirname(__file__) + os.sep
 # They sit between a learner's call and the Kafka client that the learner meant to call.
-_BETWEEN = tuple(
-    os.path.join(_KITLIB, *place)
-    for place in (
-        ("journal", "_hooks.py"),
-        ("journal", "_producer.py"),
-        ("journal", "_consumer.py"),
-        ("broker", "_client_fix.py"),
-    )
+_RECORDERS = ("_hooks.py", "_producer.py", "_consumer.py")
+_BETWEEN = (
+    *(os.path.join(_KITLIB, "journal", name) for name in _RECORDERS),
+    os.path.join(_KITLIB, "broker", "_client_fix.py"),
 )
 
 _HALF_LOADED = (
@@ -100,20 +96,22 @@ def _trim_chain(error: BaseException, notebook: dict[str, Any]) -> None:
         error = before
 
 
-def install() -> None:
-    """Install the handler in the running IPython, if there is one."""
+def _shell() -> Any:
+    """The running IPython, or None."""
     if "IPython" not in sys.modules:
-        return
+        return None
     from IPython.core.getipython import get_ipython
 
-    if shell := get_ipython():
+    return get_ipython()
+
+
+def install() -> None:
+    """Install the handler in the running IPython, if there is one."""
+    if shell := _shell():
         shell.set_custom_exc((Exception, KeyboardInterrupt), _show)
 
 
 def after_each_cell(call: Callable[[Any], None]) -> None:
     """In a notebook, call this with the result of every cell from now on; twice is harmless."""
-    if "IPython" in sys.modules:
-        from IPython.core.getipython import get_ipython
-
-        if shell := get_ipython():
-            shell.events.register("post_run_cell", call)
+    if shell := _shell():
+        shell.events.register("post_run_cell", call)

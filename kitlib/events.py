@@ -20,9 +20,8 @@ This module knows nothing of Kafka. `data/README.md` describes the sample data.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +114,17 @@ def load_lines(limit: int | None = None) -> list[bytes]:
     They come without their newline. limit: how many lines, counted from the first; by default all.
     Raises KitError when the file is missing or the limit is negative.
     """
-    return list(islice(_lines(), _checked(limit)))
+    _check_limit(limit)
+    path = DATA / "enrollments.jsonl"
+    try:
+        return path.read_bytes().removesuffix(b"\n").split(b"\n")[:limit]
+    except OSError as error:
+        raise KitError(
+            what=f"The sample data cannot be read: {path}",
+            why=f"{error.strerror}. The kit looks for the folder data/ beside the folder kitlib/",
+            fix="Work in a clone of the repository, where `python -m kittools.sample_data` writes "
+            "the files again",
+        ) from None
 
 
 def load_events(limit: int | None = None) -> list[EnrollmentEvent]:
@@ -124,39 +133,22 @@ def load_events(limit: int | None = None) -> list[EnrollmentEvent]:
     limit: how many events, counted from the first; by default all. Raises KitError as `load_lines`
     does.
     """
-    return list(islice(_good(_lines()), _checked(limit)))
+    _check_limit(limit)
+    events: list[EnrollmentEvent] = []
+    for line in load_lines():
+        if len(events) == limit:
+            break
+        with suppress(BadEvent):
+            events.append(EnrollmentEvent.from_json(line))
+    return events
 
 
-def _good(lines: list[bytes]) -> Iterator[EnrollmentEvent]:
-    for line in lines:
-        try:
-            yield EnrollmentEvent.from_json(line)
-        except BadEvent:
-            continue
-
-
-def _lines() -> list[bytes]:
-    path = DATA / "enrollments.jsonl"
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise KitError(
-            what=f"The sample data cannot be read: {path}",
-            why=f"{error.strerror}. The kit looks for the folder data/ beside the folder kitlib/",
-            fix="Work in a clone of the repository, where `python -m kittools.sample_data` writes "
-            "the files again",
-        ) from None
-    # The newline at the end of the last line does not start another one.
-    return lines[:-1] if lines[-1] == b"" else lines
-
-
-def _checked(limit: int | None) -> int | None:
+def _check_limit(limit: int | None) -> None:
     if limit is not None and (type(limit) is not int or limit < 0):
         raise KitError(
             what=f"limit must be a whole number, 0 or more, not {limit!r}",
             fix="Leave it out to read everything",
         )
-    return limit
 
 
 def _to_utc(value: object) -> datetime:

@@ -17,7 +17,7 @@ from time import time as now
 from typing import TYPE_CHECKING, Any
 
 from kitlib._notebook import after_each_cell
-from kitlib.errors import KitError
+from kitlib.errors import KitError, wrong_type
 from kitlib.journal import Journal, Row, expect_journal
 
 if TYPE_CHECKING:
@@ -51,17 +51,14 @@ class LagMeter:
         topics: str | list[str] | None = None,
     ) -> None:
         if not callable(getattr(kafka, "admin", None)):
-            raise KitError(
-                f"Expected a Kafka handle, got {type(kafka).__name__}",
-                fix="Write kit.LagMeter(kafka, group) with kafka = kit.connect()",
-            )
+            fix = "Write kit.LagMeter(kafka, group) with kafka = kit.connect()"
+            raise wrong_type("a Kafka handle", kafka, fix)
         self.group = group
         self.journal = Journal() if journal is None else expect_journal(journal)
         self._kafka = kafka
         self._every_s = every_s
         self._topics = [topics] if isinstance(topics, str) else topics
         self._last: list[Row] = []
-        self._lock = threading.Lock()
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -90,12 +87,13 @@ class LagMeter:
 
         admin = self._kafka.admin()
         commits = admin.list_group_offsets(self.group)[self.group]
-        owners = {
-            TopicPartition(topic, number): member["member_id"]
-            for member in admin.describe_groups([self.group])[self.group]["members"]
-            for topic, numbers in _assigned(member)
-            for number in numbers
-        }
+        owners = {}
+        for member in admin.describe_groups([self.group])[self.group]["members"]:
+            assignment = member["member_assignment"]
+            if isinstance(assignment, dict):  # it is empty bytes while the group rebalances
+                for part in assignment.get("assigned_partitions", ()):
+                    for number in part["partitions"]:
+                        owners[TopicPartition(part["topic"], number)] = member["member_id"]
         names = self._topics or sorted({place.topic for place in [*commits, *owners]})
         topics = admin.describe_topics(names) if names else []
         if missing := [topic["name"] for topic in topics if self._topics and topic["error_code"]]:
@@ -115,9 +113,8 @@ class LagMeter:
             detail = {"lag": None if committed is None else end - committed, "end": end}
             rows.append(Row(at, "lag meter", "lag", place.topic, place.partition, committed,
                             group=self.group, member=owners.get(place), detail=detail))  # fmt: skip
-        with self._lock:
-            self._last = rows
-            self.journal.extend(rows)
+        self._last = rows
+        self.journal.extend(rows)
 
     def frame(self) -> pd.DataFrame:
         """The last measurement: group, topic, partition, committed, end, lag, member."""
@@ -183,13 +180,6 @@ class LagMeter:
     def __repr__(self) -> str:
         state = f"every {self._every_s:g} s" if self.running else "not running"
         return f"LagMeter(group {self.group}: {state})"
-
-
-def _assigned(member: dict[str, Any]) -> list[tuple[str, list[int]]]:
-    """The partitions, by topic, that a described member owns; [] while the group rebalances."""
-    assignment = member["member_assignment"]
-    parts = assignment.get("assigned_partitions", ()) if isinstance(assignment, dict) else ()
-    return [(part["topic"], part["partitions"]) for part in parts]
 
 
 def _after_cell(result: Any) -> None:

@@ -143,14 +143,13 @@ class ConsumerRecorder(Recorder):
 
     # -- commits ---------------------------------------------------------------------------------
 
-    def add_commit(self, kind: str, place: Any, offset: int, detail: dict[str, Any]) -> None:
-        topic, partition = place
-        self.tape.add(
-            kind, topic=topic, partition=partition, offset=offset, detail=detail, **self.identity()
-        )
-
-    def add_failed_commit(self, place: Any, offset: int, error: BaseException) -> None:
-        self.add_commit("failed", place, offset, {"what": "commit"} | error_detail(error))
+    def add_commits(self, kind: str, offsets: dict[Any, Any], detail: dict[str, Any]) -> None:
+        """Add a row of this kind for each partition of a commit."""
+        for (topic, partition), committed in offsets.items():
+            self.tape.add(
+                kind, topic=topic, partition=partition, offset=committed.offset, detail=detail,
+                **self.identity(),
+            )  # fmt: skip
 
     async def on_send_commit(self, send: Any, offsets: Any) -> Any:
         try:
@@ -158,8 +157,7 @@ class ConsumerRecorder(Recorder):
         except Exception as error:
             if self.answered_offsets is not offsets:
                 # The broker has not answered: perhaps the member has lost its place.
-                for place, committed in offsets.items():
-                    self.add_failed_commit(place, committed.offset, error)
+                self.add_commits("failed", offsets, {"what": "commit"} | error_detail(error))
             raise
 
     def on_commit_answered(self, handle: Any, offsets: Any, sent_at: float, response: Any) -> None:
@@ -167,12 +165,11 @@ class ConsumerRecorder(Recorder):
         asked = now() - (monotonic() - sent_at)
         for topic, partitions in response.topics:
             for partition, code in partitions:
+                kind, detail = "committed", {"asked": asked}
+                if code != 0:
+                    kind, detail = "failed", {"what": "commit"} | error_detail(for_code(code)())
                 place = (topic, partition)
-                offset = offsets[place].offset
-                if code == 0:
-                    self.add_commit("committed", place, offset, {"asked": asked})
-                else:
-                    self.add_failed_commit(place, offset, for_code(code)())
+                self.add_commits(kind, {place: offsets[place]}, detail)
         handle(offsets, sent_at, response)
 
 

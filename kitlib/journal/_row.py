@@ -70,11 +70,7 @@ def parse(line: bytes, name: str = "This") -> Row:
 def make_row(fields: dict[Any, Any], name: str = "This") -> Row:
     """The row with these fields. Raises a KitError that starts with `name`."""
     _expect_known("field", fields, FIELDS, "Put anything else into detail={...}")
-    return _checked(_convert, fields, name)
-
-
-def _convert(fields: dict[Any, Any]) -> Row:
-    return msgspec.convert(fields, Row)
+    return _checked(lambda cells: msgspec.convert(cells, Row), fields, name)
 
 
 def _checked(convert: Callable[[Any], Row], data: Any, name: str) -> Row:
