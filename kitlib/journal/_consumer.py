@@ -46,7 +46,7 @@ class ConsumerRecorder(Recorder):
         wrap(self.coordinator, "_invoke_rebalance_listener_async", self.on_rebalance)
         wrap(self.coordinator, "_send_offset_commit_request", self.on_send_commit)
         wrap(self.coordinator, "_handle_offset_commit_response", self.on_commit_answered)
-        self.need_listener()
+        self.subscription.rebalance_listener = self.subscription.rebalance_listener or _Silent()
         owned = consumer.assignment()
         self.add_partitions("assigned", owned, {"before": "the recording began"})
 
@@ -118,14 +118,9 @@ class ConsumerRecorder(Recorder):
             self.add_partitions(kind, places, detail)
         await call_listener(method, places)
 
-    def on_subscribe(self, subscribe: Any, *args: Any, **kwargs: Any) -> None:
-        subscribe(*args, **kwargs)
-        self.need_listener()
-
-    def need_listener(self) -> None:
-        """The client tells of a rebalance only if there is a listener: see that there is one."""
-        if self.subscription.rebalance_listener is None:
-            self.subscription.rebalance_listener = _Silent()
+    def on_subscribe(self, subscribe: Any, *args: Any, listener: Any = None, **kwargs: Any) -> None:
+        """The client tells of a rebalance only if there is a listener."""
+        subscribe(*args, listener=listener or _Silent(), **kwargs)
 
     def on_unsubscribe(self, unsubscribe: Any) -> None:
         owned = self.client.assignment()
