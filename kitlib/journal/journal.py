@@ -12,13 +12,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from kitlib._wait import wait_until
 from kitlib.errors import KitError, wrong_type
-from kitlib.journal._row import FIELDS, KINDS, Row, encode, make_row, matcher, parse
+from kitlib.journal._row import FIELDS, KINDS, Row, make_row, matcher
 from kitlib.journal._tape import Tape
 
 if TYPE_CHECKING:
@@ -119,7 +118,8 @@ class Journal(Tape):
     def to_frame(self) -> pd.DataFrame:
         """The rows as a pandas DataFrame with a column for each field.
 
-        partition and offset are Int64, which holds missing values.
+        partition and offset are Int64, which holds missing values. A journal goes to a file as any
+        frame does: `to_frame().to_json(path, orient="records", lines=True)`.
         """
         import pandas as pd
 
@@ -142,26 +142,6 @@ class Journal(Tape):
             for number, values in enumerate(rows)
         )
 
-    def save(self, path: str | Path) -> Path:
-        """Write the rows to a file, one JSON object per line, and return its path."""
-        path = Path(path)
-        path.write_bytes(b"".join(encode(row) + b"\n" for row in self))
-        return path
-
-    @classmethod
-    def load(cls, path: str | Path) -> Journal:
-        """The journal with the rows of a file that `save` wrote.
-
-        Raises KitError if the file cannot be read or a line of it is not a row.
-        """
-        try:
-            lines = Path(path).read_bytes().splitlines()
-        except OSError as error:
-            raise KitError(
-                what=f"The journal {path} cannot be read.", why=str(error.strerror)
-            ) from error
-        return cls(parse(line, f"Line {number} of {path}") for number, line in enumerate(lines, 1))
-
     def _counts(self) -> str:
         counts = Counter(row.kind for row in self)
         seen = [f"{counts[kind]:,} {kind}" for kind in KINDS if counts[kind]]
@@ -171,12 +151,11 @@ class Journal(Tape):
         return f"Journal({self._counts()})"
 
     def _repr_html_(self) -> str:
-        rows = self.since(0)[-10:]
-        names = [n for n in FIELDS[1:] if any(getattr(row, n) is not None for row in rows)]
-        head = "".join(f"<th>{name}</th>" for name in ("time", *names)) if rows else ""
-        body = "".join(f"<tr>{_cells(row, names)}</tr>" for row in rows)
-        last = " The last ten:" if len(self) > len(rows) else ""
-        return f"<p>{escape(repr(self))}{last}</p><table><tr>{head}</tr>{body}</table>"
+        last = Journal(self.since(0)[-10:]).to_frame()
+        last["time"] = [f"{datetime.fromtimestamp(at):%H:%M:%S.%f}"[:-3] for at in last["time"]]
+        table = last.dropna(axis="columns", how="all").to_html(index=False, na_rep="")
+        words = " The last ten:" if len(self) > len(last) else ""
+        return f"<p>{escape(repr(self))}{words}</p>{table}"
 
 
 def expect_journal(value: object) -> Journal:
@@ -188,14 +167,3 @@ def expect_journal(value: object) -> Journal:
             "Make one with kit.Journal(), or from a frame with kit.Journal.from_frame(frame)",
         )
     return value
-
-
-def _cells(row: Row, names: list[str]) -> str:
-    clock = datetime.fromtimestamp(row.time).strftime("%H:%M:%S.%f")[:-3]
-    values = (getattr(row, name) for name in names)
-    shown = (clock, *("" if value is None else _short(str(value)) for value in values))
-    return "".join(f"<td>{escape(cell)}</td>" for cell in shown)
-
-
-def _short(value: str) -> str:
-    return value if len(value) <= 60 else value[:57] + "..."

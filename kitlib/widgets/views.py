@@ -72,10 +72,13 @@ class Live(_Timeline):
     """A view that follows a journal until `stop()`, or until the same view is made once more."""
 
     kinds: ClassVar[tuple[str, ...]] = ()
+    panel: ClassVar[str] = ""
+    about: ClassVar[str] = ""
     _views: ClassVar[WeakValueDictionary[tuple[Any, ...], Live]] = WeakValueDictionary()
 
     def __init__(self, journal: Journal, wanted: dict[str, str | None], **traits: Any) -> None:
-        super().__init__(journal, running=True, **traits)
+        words = f"Live: {self.about}, along time"
+        super().__init__(journal, running=True, panels=[self.panel], words=words, **traits)
         self._wanted = {name: value for name, value in wanted.items() if value is not None}
         self._start: float | None = None
         self._seen = 0  # how many rows of the journal were looked at
@@ -162,6 +165,7 @@ class LiveOrder(Live):
     """
 
     kinds = (*_PLACED, "fault", "killed", "closed")
+    panel, about = "order", "the records of each partition"
 
     def __init__(
         self,
@@ -170,10 +174,7 @@ class LiveOrder(Live):
         highlight: str | None = None,
         window_s: float = 0,
     ) -> None:
-        super().__init__(
-            journal, {"topic": topic}, panels=["order"], highlight=highlight, window_s=window_s,
-            words="Live: the records of each partition, along time",
-        )  # fmt: skip
+        super().__init__(journal, {"topic": topic}, highlight=highlight, window_s=window_s)
 
 
 class LiveLag(Live):
@@ -185,12 +186,10 @@ class LiveLag(Live):
     """
 
     kinds = ("lag", *_MEMBERSHIP)
+    panel, about = "lag", "how many records each partition is behind"
 
     def __init__(self, journal: Journal, group: str | None = None, window_s: float = 0) -> None:
-        super().__init__(
-            journal, {"group": group}, panels=["lag"], window_s=window_s,
-            words="Live: how many records each partition is behind, along time",
-        )  # fmt: skip
+        super().__init__(journal, {"group": group}, window_s=window_s)
 
 
 class LiveOwnership(Live):
@@ -202,12 +201,10 @@ class LiveOwnership(Live):
     """
 
     kinds = (*_MEMBERSHIP, "fault")
+    panel, about = "ownership", "which member owns which partition"
 
     def __init__(self, journal: Journal, group: str | None = None, window_s: float = 0) -> None:
-        super().__init__(
-            journal, {"group": group}, panels=["ownership"], window_s=window_s,
-            words="Live: which member owns which partition, along time",
-        )  # fmt: skip
+        super().__init__(journal, {"group": group}, window_s=window_s)
 
 
 class Replay(_Timeline):
