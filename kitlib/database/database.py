@@ -114,28 +114,22 @@ class Database:
             for statement in _CREATE.values():
                 self._run(statement)
 
-    def write(
-        self,
-        design: str,
-        record: Any,
-        *,
-        topic: str | None = None,
-        partition: int | None = None,
-        offset: int | None = None,
-    ) -> bool:
+    def write(self, design: str, record: Any) -> bool:
         """Write one enrolment with the statement of `design`.
 
         record: a ConsumerRecord of kafka-python, whose value is JSON (bytes) or an EnrollmentEvent,
-        or an EnrollmentEvent on its own; the design "offset" then needs topic (str), partition and
-        offset (int) as well. Returns True if a row was added or changed. Raises BadEvent, and
-        writes nothing, when the value is not an enrolment event.
+        or an EnrollmentEvent on its own, which has no place on the log for the design "offset".
+        Returns True if a row was added or changed. Raises BadEvent, and writes nothing, when the
+        value is not an enrolment event, and KitError when the place is needed and missing.
         """
         statement = _INSERT[_known(design)]
-        given = {"topic": topic, "partition": partition, "offset": offset}
-        place = {name: getattr(record, name, value) for name, value in given.items()}
+        place = {name: getattr(record, name, None) for name in _PLACE}
         event = _event_of(getattr(record, "value", record), place)
-        if design == "offset":
-            _check_place(place)
+        if design == "offset" and None in place.values():
+            raise KitError(
+                "The offset design needs the place of the event on the log, which is its key",
+                fix="Write the record that the consumer handed out",
+            )
         # SQLite has no type for times: in UTC and of one length, their text sorts by time, too.
         time = {"timestamp": event.timestamp.isoformat(timespec="microseconds")}
         values = place | msgspec.structs.asdict(event) | time
@@ -255,16 +249,6 @@ def _known(design: str) -> str:
     if design not in DESIGNS:
         raise KitError(f"Unknown design {design!r}", fix="Choose insert, offset or business")
     return design
-
-
-def _check_place(place: dict[str, Any]) -> None:
-    numbers = (place["partition"], place["offset"])
-    if not place["topic"] or any(type(n) is not int or n < 0 for n in numbers):
-        raise KitError(
-            "The offset design needs the place of the event on the log",
-            why=f"That is its key, and here it is {place}",
-            fix="Write a consumer's record, or pass topic=, partition= and offset= with the event",
-        )
 
 
 def _event_of(value: Any, place: dict[str, Any]) -> EnrollmentEvent:

@@ -1,7 +1,7 @@
 """Pictures of a journal: functions that take a journal and a matplotlib Axes and return the Axes.
 
-In all of them colour means the partition and nothing else. They take a `Journal` or its DataFrame
-(`to_frame`), change neither and ask no broker. `describe(ax)` puts a picture into words.
+In all of them colour means the partition and nothing else. They take a `Journal`, do not
+change it and ask no broker. `describe(ax)` puts a picture into words.
 """
 
 from __future__ import annotations

@@ -14,25 +14,14 @@ import numpy as np
 import pandas as pd
 
 from kitlib.errors import KitError
-from kitlib.journal import FIELDS, KINDS, Journal, Row, expect_journal
+from kitlib.journal import KINDS, Journal, Row, expect_journal
 from kitlib.journal.naming import listed
 
 
-def as_journal(data: Journal | pd.DataFrame) -> Journal:
-    """The journal, or that of a DataFrame as `to_frame` makes it. Raises KitError for all else."""
-    if not isinstance(data, pd.DataFrame):
-        return expect_journal(data)
-    if missing := [name for name in FIELDS if name not in data.columns]:
-        raise KitError(
-            f"This DataFrame has no column {missing[0]!r}",
-            fix="Give the plot the journal, or rows of journal.to_frame() with all their columns",
-        )
-    return Journal.from_frame(data)
-
-
 def rows(journal: Journal, kinds: Sequence[str] = KINDS) -> list[Row]:
-    """The rows of these kinds, in the order of their times."""
-    return sorted((row for row in journal.since(0) if row.kind in kinds), key=attrgetter("time"))
+    """The rows of these kinds, in the order of their times. Raises KitError for no journal."""
+    rows = expect_journal(journal).since(0)
+    return sorted((row for row in rows if row.kind in kinds), key=attrgetter("time"))
 
 
 def only_group(rows: list[Row], kinds: Sequence[str], group: str | None) -> str | None:
@@ -74,7 +63,7 @@ def records(journal: Journal, topic: str | None, placed: bool) -> Records:
 
     placed: only records with an offset, and no times, which take as long to read as the offsets.
     """
-    table = _Columns(journal.since(0))
+    table = _Columns(expect_journal(journal).since(0))
     (kind_of, kinds), (topic_of, topics) = table.names("kind"), table.names("topic")
     partition, offset = table.numbers("partition"), table.numbers("offset")
     known = (topic_of >= 0) & (partition >= 0)
@@ -108,7 +97,7 @@ def lags(
 
     Raises KitError if there are several groups and none was chosen.
     """
-    table = _Columns([row for row in journal.since(0) if row.kind == "lag"])
+    table = _Columns([row for row in expect_journal(journal).since(0) if row.kind == "lag"])
     (group_of, groups), (topic_of, topics) = table.names("group"), table.names("topic")
     group = _one_of(sorted({*groups, ""} if (group_of < 0).any() else {*groups}), group)
     groups, topics = [*groups, ""], [*topics, ""]  # -1 is the last

@@ -7,7 +7,6 @@ nothing between two of them is known.
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 
 from kitlib._look import colour
@@ -21,21 +20,18 @@ _SEPARATE = 300  # with more measurements of a partition, their dots would merge
 
 
 @styled
-def plot_lag(
-    journal: Journal | pd.DataFrame, ax: Axes | None = None, group: str | None = None
-) -> Axes:
+def plot_lag(journal: Journal, ax: Axes | None = None, group: str | None = None) -> Axes:
     """Draw the lag of each partition of a group over time, and when the group was rebalanced.
 
     Along x: milliseconds, seconds, minutes or hours since the first measurement, whichever fits.
     Along y: records behind (end offset minus committed offset). Each line is labelled with its last
     value. Vertical lines mark rebalances, and when a member was closed or killed.
 
-    journal: a Journal, or its DataFrame as `journal.to_frame()` gives it. ax: the matplotlib Axes
+    journal: a Journal. ax: the matplotlib Axes
     to draw on; None makes a new figure. group: whose lag; needed if the journal has that of several
     groups. Returns the Axes. Raises KitError if the group is missing then, and for anything that is
     no journal.
     """
-    journal = _read.as_journal(journal)
     group, lines = _read.lags(journal, group)
     ax = _style.canvas(ax, 3.8)
     if not lines:

@@ -10,7 +10,6 @@ from collections import Counter
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 
 from kitlib._look import colour
@@ -27,7 +26,7 @@ _NOTHING = "This journal holds no stored, acknowledged or consumed records"
 
 @styled
 def plot_order(
-    journal: Journal | pd.DataFrame,
+    journal: Journal,
     ax: Axes | None = None,
     highlight: str | bytes | None = None,
     x: Literal["offset", "time"] = "offset",
@@ -39,14 +38,13 @@ def plot_order(
     or hours since the first record, whichever fits. At the right end of a lane stands its number of
     records.
 
-    journal: a Journal, or its DataFrame as `journal.to_frame()` gives it. ax: the matplotlib Axes
+    journal: a Journal. ax: the matplotlib Axes
     to draw on; None makes a new figure. highlight: a key, as text or bytes; its records are
     outlined, with the numbers of their events (those that the checks use). topic: draw only this
     one. Returns the Axes. Raises KitError for another x, and for anything that is no journal.
     """
     if x not in ("offset", "time"):
         raise KitError(what=f"x is {x!r}.", fix='Choose x="offset" or x="time".')
-    journal = _read.as_journal(journal)
     records = _read.records(journal, topic, placed=x == "offset")
     ax = _style.canvas(ax, 1.3 + 0.5 * len(records.lanes))
     if not records.lanes:
@@ -81,18 +79,15 @@ def plot_order(
 
 
 @styled
-def plot_shares(
-    journal: Journal | pd.DataFrame, ax: Axes | None = None, topic: str | None = None
-) -> Axes:
+def plot_shares(journal: Journal, ax: Axes | None = None, topic: str | None = None) -> Axes:
     """Draw how many records each partition has: a bar each, with the count and the percentage.
 
     Along x: records.
 
-    journal: a Journal, or its DataFrame as `journal.to_frame()` gives it. ax: the matplotlib Axes
+    journal: a Journal. ax: the matplotlib Axes
     to draw on; None makes a new figure. topic: draw only this one. Returns the Axes. Raises
     KitError for anything that is no journal.
     """
-    journal = _read.as_journal(journal)
     records = _read.records(journal, topic, placed=False)
     ax = _style.canvas(ax, 1.0 + 0.42 * len(records.lanes))
     if not records.lanes:

@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 
 from kitlib._look import CUTS, SHAPES, colour
@@ -54,22 +53,20 @@ class Lane:
 
 
 @styled
-def plot_ownership(
-    journal: Journal | pd.DataFrame, ax: Axes | None = None, group: str | None = None
-) -> Axes:
+def plot_ownership(journal: Journal, ax: Axes | None = None, group: str | None = None) -> Axes:
     """Draw who owned which partition: a lane for each partition, a bar for each time of ownership.
 
     Along x: milliseconds, seconds, minutes or hours since the first bar, whichever fits. Dashes are
     times without an owner, with their length in seconds. Vertical lines mark when a member was
     paused, resumed, closed or killed.
 
-    journal: a Journal, or its DataFrame as `journal.to_frame()` gives it. ax: the matplotlib Axes
+    journal: a Journal. ax: the matplotlib Axes
     to draw on; None makes a new figure. group: whose partitions; needed if the journal knows
     several groups. Returns the Axes. Raises KitError if the group is missing then, and for anything
     that is no journal.
     """
     # A stored record bears its own time, which may be any.
-    rows = [row for row in _read.rows(_read.as_journal(journal)) if row.kind != "stored"]
+    rows = [row for row in _read.rows(journal) if row.kind != "stored"]
     group = _read.only_group(rows, ("assigned",), group)
     bars = owned(rows, group)
     lanes = _lanes(bars)

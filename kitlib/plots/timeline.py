@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
@@ -24,19 +23,17 @@ _SHOWN = tuple(kind for kind in KINDS if kind not in ("stored", "lag", "printed"
 
 
 @styled
-def plot_timeline(
-    journal: Journal | pd.DataFrame, ax: Axes | None = None, kinds: Sequence[str] = _SHOWN
-) -> Axes:
+def plot_timeline(journal: Journal, ax: Axes | None = None, kinds: Sequence[str] = _SHOWN) -> Axes:
     """Draw a mark for each row, in the lane of its actor; faults, starts and ends are labelled.
 
     Along x: milliseconds, seconds, minutes or hours since the first row, whichever fits. What
     happened to an actor itself (started, paused, resumed, closed, killed) shares the line "life".
 
-    journal: a Journal, or its DataFrame as `journal.to_frame()` gives it. ax: the matplotlib Axes
+    journal: a Journal. ax: the matplotlib Axes
     to draw on; None makes a new figure. kinds: of rows; by default all but "stored", "lag"
     and "printed". Returns the Axes. Raises KitError for anything that is no journal.
     """
-    rows = _read.rows(_read.as_journal(journal), kinds)
+    rows = _read.rows(journal, kinds)
     table: dict[str, dict[str, list[Row]]] = {}
     for row in rows:
         name = "life" if row.kind in LIFE else row.kind

@@ -19,7 +19,7 @@ def test_lag_has_a_line_for_each_partition_with_its_last_value() -> None:
     owns(journal, "assigned", 11.0, "zoe", 0, group="other")
     journal.add("killed", actor="ana", time=13, detail={"what": "worker"})
     journal.add("closed", actor="producer", time=13)
-    for source in (journal, journal.to_frame()):
+    for source in (journal, Journal.from_frame(journal.to_frame())):
         ax = kit.plot_lag(source)
         assert drawn(ax, "partition 0") == [([0, 1, 2, 3, 4], [4, 3, 2, 1, 0])]
         assert drawn(ax, "partition 1") == [([0, 1, 2, 3, 4], [0, 1000, 2000, 3000, 4000])]

@@ -19,7 +19,7 @@ def bars(ax: Axes, lane: int) -> list[tuple[float, float]]:
 
 
 def test_ownership_has_a_bar_from_the_assignment_to_its_end(crash: Journal) -> None:
-    for source in (crash, crash.to_frame()):
+    for source in (crash, Journal.from_frame(crash.to_frame())):
         ax = kit.plot_ownership(source)
         assert lanes(ax) == [f"partition {n}" for n in range(4)]
         assert bars(ax, 0) == bars(ax, 1) == [(0, 6), (6, 10)]

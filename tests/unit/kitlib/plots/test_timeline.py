@@ -15,7 +15,7 @@ def test_timeline_has_a_lane_for_each_actor_and_a_row_for_each_kind(crash: Journ
     journal.add("sent", actor="producer", time=101, topic="t", partition=1, key="b")
     journal.add("fault", actor="proxy", time=101, partition=1, detail={"fault": "drop_ack"})
     journal.add("failed", actor="producer", time=102, detail={"error": "KafkaTimeoutError"})
-    for source in (journal + crash, (journal + crash).to_frame()):
+    for source in (journal + crash, Journal.from_frame((journal + crash).to_frame())):
         ax = kit.plot_timeline(source)
         assert lanes(ax) == [
             "sent", "failed", "assigned", "revoked", "life", "assigned", "life", "fault"
