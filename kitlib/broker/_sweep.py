@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import secrets
-import tempfile
 import time
 from pathlib import Path
 
@@ -24,31 +21,10 @@ _FILE = "run.json"
 _GRACE_S = 60
 
 
-def run_folder() -> Path:
-    """A path for one broker's data; the guard makes the folder, and removes it.
-
-    Raises KitError when the cache folder cannot be written.
-    """
-    with parts.cache() as folder:
-        return parts.private(folder / "runs") / f"{os.getpid()}-{secrets.token_hex(4)}"
-
-
-def new_run_folder() -> Path:
-    """Make a folder that only its owner can open; the caller removes it.
-
-    Raises KitError when the cache folder cannot be written.
-    """
-    with parts.cache() as folder:
-        runs = parts.private(folder / "runs")
-        made = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=runs))
-        note(made, os.getpid(), os.getpid())
-        return made
-
-
-def note(folder: Path, *pids: int) -> None:
-    """Write down which processes own a run folder: guard first, then what it guards."""
+def note(folder: Path, guard_pid: int, pid: int) -> None:
+    """Write down which processes own a run folder: the guard, and what it guards."""
     with contextlib.suppress(psutil.Error, OSError):
-        owners = [[pid, psutil.Process(pid).create_time()] for pid in pids]
+        owners = [[owner, psutil.Process(owner).create_time()] for owner in (guard_pid, pid)]
         (folder / _FILE).write_text(json.dumps(owners), "ascii")
 
 
@@ -65,30 +41,26 @@ def _alive(folder: Path, pid: int, born: float) -> psutil.Process | None:
 
 def sweep() -> list[Path]:
     """End stale brokers and remove their folders; returns the folders removed."""
-    removed = []
-    for folder in (parts.cache_folder() / "runs").glob("*"):
-        try:
-            guard, child = [
-                (int(pid), float(born)) for pid, born in json.loads((folder / _FILE).read_bytes())
-            ]
-        except (OSError, ValueError, TypeError):
-            with contextlib.suppress(OSError):
-                # abs: a folder from the future is old as well; the clock was set back.
-                if abs(time.time() - folder.stat().st_mtime) > _GRACE_S:
-                    removed += _removed(folder)
-            continue
+    stale = [folder for folder in (parts.cache_folder() / "runs").glob("*") if _stale(folder)]
+    for folder in stale:
+        with contextlib.suppress(OSError):
+            parts.remove(folder)
+    return [folder for folder in stale if not folder.exists()]
+
+
+def _stale(folder: Path) -> bool:
+    """Whether no guard looks after a run folder; a broker left there is ended."""
+    try:
+        guard, child = json.loads((folder / _FILE).read_bytes())
         if _alive(folder, *guard):
-            continue
+            return False
         if orphan := _alive(folder, *child):
             with contextlib.suppress(psutil.Error):
                 orphan.kill()
                 orphan.wait(5)
-        removed += _removed(folder)
-    return removed
-
-
-def _removed(folder: Path) -> list[Path]:
-    """Remove a run folder; returns it in a list, or [] if it cannot be removed."""
-    with contextlib.suppress(OSError):
-        parts.remove(folder)
-    return [] if folder.exists() else [folder]
+        return True
+    except (OSError, ValueError, TypeError):  # no note, or half of one
+        with contextlib.suppress(OSError):
+            # abs: a folder from the future is old as well; the clock was set back.
+            return abs(time.time() - folder.stat().st_mtime) > _GRACE_S
+        return False

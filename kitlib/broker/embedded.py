@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import os
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,7 +72,7 @@ class Broker(Kafka):
             return self
         self.close()  # the clients of a broker that has ended
         needed = parts.parts()
-        if not prepare.ready(needed):
+        if not os.path.exists(needed.aot):  # it is made last; in a closed folder nothing exists
             prepare.prepare()
         try:
             self._start()
@@ -121,7 +122,6 @@ class Broker(Kafka):
     def admin(self) -> KafkaAdminClient:
         """An admin client; raises BrokerError with the reason when the broker has ended."""
         if not self.running:
-            self.node  # noqa: B018 - raises if it has not been started
             raise self._ended()
         return super().admin()
 
@@ -139,13 +139,12 @@ class Broker(Kafka):
             "Run `kit.connect()` again: it starts a new one, without topics.",
         )
 
-    def _facts(self) -> list[tuple[str, str]]:
-        return [*super()._facts(), ("log", str(self.log))]
-
     def __repr__(self) -> str:
         if self._node is None:
             return "Broker, not started"
-        return super().__repr__() if self.running else f"Broker, ended; log: {self.log}"
+        if not self.running:
+            return f"Broker, ended; log: {self.log}"
+        return f"{super().__repr__()}\nlog      {self.log}"
 
     def __enter__(self) -> Broker:
         return self.start()

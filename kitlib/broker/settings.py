@@ -7,6 +7,11 @@ nothing and reads no environment.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+# The listeners and their ports, before the system has chosen.
+ANY_PORTS = {"BROKER": "0", "CONTROLLER": "0"}
+
 # (name, value, reason)
 BROKER: tuple[tuple[str, str, str], ...] = (
     ("process.roles", "broker,controller", "one process plays both roles (KRaft combined mode)"),
@@ -23,11 +28,7 @@ BROKER: tuple[tuple[str, str, str], ...] = (
     ("transaction.state.log.replication.factor", "1", "one node holds one copy"),
     ("transaction.state.log.min.isr", "1", "one node holds one copy"),
     ("share.coordinator.state.topic.num.partitions", "1", "as for committed offsets"),
-    (
-        "share.coordinator.state.topic.replication.factor",
-        "1",
-        "one node holds one copy",
-    ),
+    ("share.coordinator.state.topic.replication.factor", "1", "one node holds one copy"),
     ("share.coordinator.state.topic.min.isr", "1", "one node holds one copy"),
     ("group.initial.rebalance.delay.ms", "0", "the first member does not wait 3 s for others"),
     ("group.min.session.timeout.ms", "1000", "a lesson can show a crash within seconds"),
@@ -74,20 +75,15 @@ logger.server.level = warn
 """
 
 
-def server_properties(data: str, ports: tuple[int, int] = (0, 0)) -> str:
-    """The broker's configuration file.
-
-    data: the data directory, relative to where the broker runs. ports: of the broker and the
-    controller; 0 lets the system choose, and Kafka then registers the port it really got.
-    """
+def server_properties(ports: Mapping[str, str] = ANY_PORTS) -> str:
+    """The broker's configuration file. ports: {listener: port}, "0" for any free one."""
     lines = [f"# {reason}\n{name}={value}" for name, value, reason in BROKER]
-    broker, controller = ports
     lines += [
-        "# loopback only; for port 0 the system chooses a free one",
-        f"listeners=BROKER://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}",
+        "# loopback only; for port 0 the system chooses a free one, which Kafka then registers",
+        "listeners=" + ",".join(f"{name}://127.0.0.1:{port}" for name, port in ports.items()),
         "# a dynamic quorum of one (KIP-853), so that the system may choose this port as well",
-        f"controller.quorum.bootstrap.servers=127.0.0.1:{controller}",
-        # In a properties file a backslash is an escape.
-        "log.dirs=" + data.replace("\\", "/"),
+        f"controller.quorum.bootstrap.servers=127.0.0.1:{ports['CONTROLLER']}",
+        "# relative: a comma or a letter beyond ASCII would change the path in this file",
+        "log.dirs=data",
     ]
     return "\n".join(lines) + "\n"

@@ -35,14 +35,14 @@ def test_two_set_ups_at_once_and_then_a_damaged_cache(cache: Path) -> None:
     assert [process.returncode for process in both] == [0, 0]
     assert sum("Training" in output for output in outputs) == 1
     found = parts.parts()
-    assert prepare.ready(found)
-    assert prepare.sound_cache(found)
+    assert prepare.damaged(found) == []
+    assert prepare.sound(found.aot)
     data = bytearray(found.aot.read_bytes())
     data[len(data) // 2] ^= 0xFF
     found.aot.write_bytes(data)
-    assert not prepare.sound_cache(found)
+    assert not prepare.sound(found.aot)
     prepare.prepare()
-    assert prepare.sound_cache(found)
+    assert prepare.sound(found.aot)
     made = ["broker.aot", "broker.aot.sha256", "template", "template.sha256"]
     assert sorted(path.name for path in found.aot.parent.iterdir()) == made
     with Broker() as broker:
