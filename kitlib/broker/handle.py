@@ -13,9 +13,8 @@ import time
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from kitlib.broker import _reach
 from kitlib.broker._connection import Connection
-from kitlib.errors import KitError
+from kitlib.errors import KitError, wrong_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,12 +65,14 @@ class Kafka:
     def admin(self) -> KafkaAdminClient:
         """The admin client of this handle, closed with it. Raises KitError without a broker."""
         if self._admin is None:
+            from kitlib.broker import _reach
+
             self._admin = _reach.admin(self._connection)
         return self._admin
 
     @contextlib.contextmanager
-    def _asking(self) -> Iterator[None]:
-        """Turn a broker's silence into a KitError; refusals are the caller's to explain."""
+    def _asking(self, failure: str, fix: str = "Run the cell again in a moment.") -> Iterator[None]:
+        """Turn a broker's silence into a KitError, and its refusal into one that says `failure`."""
         from kafka import errors
 
         silence = (
@@ -84,6 +85,8 @@ class Kafka:
             yield
         except silence as error:
             raise self._silent(error) from error
+        except errors.KafkaError as error:
+            raise KitError(failure, _refusal(error), fix) from error
 
     def _silent(self, error: Exception) -> KitError:
         return KitError(
@@ -95,9 +98,9 @@ class Kafka:
     def topics(self) -> list[str]:
         """The names of the topics, without Kafka's internal ones.
 
-        Raises KitError when the broker does not answer.
+        Raises KitError when the broker does not answer or refuses.
         """
-        with self._asking():
+        with self._asking("The topics could not be listed"):
             names = self.admin().list_topics()
         return sorted(name for name in names if not name.startswith("__"))
 
@@ -108,31 +111,23 @@ class Kafka:
         returns, the old records and the offsets that groups committed for them are gone, and every
         partition has a leader. Raises KitError for a name or number that Kafka refuses.
         """
-        from kafka import errors
-
         if not isinstance(partitions, int) or partitions < 1:
             raise KitError(
                 f"A topic cannot have {partitions!r} partitions",
                 "Records live in partitions, so a topic needs at least one",
                 "Give a whole number, 1 or more.",
             )
-        wanted = {
-            "num_partitions": partitions,
-            "configs": {name.replace("_", "."): str(value) for name, value in configs.items()},
-        }
-        try:
-            with self._asking():
-                admin = self.admin()
-                if name in admin.list_topics():
-                    self._forget(name)
-                admin.create_topics({name: wanted}, wait_for_metadata=True)
-        except errors.KafkaError as error:
-            raise KitError(
-                f"The topic {name!r} could not be created",
-                _refusal(error),
-                "A topic name may have letters, digits, '.', '_' and '-'; the settings are those in"
-                " Kafka's topic configuration reference.",
-            ) from error
+        settings = {name.replace("_", "."): str(value) for name, value in configs.items()}
+        topic = {"num_partitions": partitions, "configs": settings}
+        with self._asking(
+            f"The topic {name!r} could not be created",
+            "A topic name may have letters, digits, '.', '_' and '-'; the settings are those in"
+            " Kafka's topic configuration reference.",
+        ):
+            admin = self.admin()
+            if name in admin.list_topics():
+                self._forget(name)
+            admin.create_topics({name: topic}, wait_for_metadata=True)
         return name
 
     def _forget(self, name: str) -> None:
@@ -144,7 +139,7 @@ class Kafka:
             admin.delete_topics([name])
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
-            if name not in admin.list_topics() and not self._commits(name):
+            if name not in admin.list_topics() and not self._committed(name):
                 return
             time.sleep(0.02)
         raise KitError(
@@ -153,16 +148,14 @@ class Kafka:
             "Close its consumers (if in doubt, restart the kernel) and run the cell again.",
         )
 
-    def _commits(self, topic: str) -> bool:
-        """Whether a group still has a committed offset for the topic; asks it to drop that."""
+    def _committed(self, topic: str) -> bool:
+        """Whether a group still has a committed offset for the topic."""
         admin = self.admin()
-        committed = False
         for group in [group["group_id"] for group in admin.list_groups()]:
             offsets = admin.list_group_offsets(group).get(group, {})
-            if stale := [p for p, at in offsets.items() if p.topic == topic and at.offset >= 0]:
-                committed = True
-                admin.delete_group_offsets(group, stale)
-        return committed
+            if any(part.topic == topic and at.offset >= 0 for part, at in offsets.items()):
+                return True
+        return False
 
     def read(self, topic: str) -> Journal:
         """Read what is on the log of a topic now: one "stored" row per record, in log order.
@@ -173,20 +166,11 @@ class Kafka:
         begins), "batch_bytes" (the batch's size on the log) and "compression" ("none" or its
         codec). Raises KitError when the topic does not exist.
         """
-        from kafka.errors import KafkaError
-
         from kitlib.broker._read import stored
         from kitlib.journal import Journal
 
-        try:
-            with self._asking():
-                rows = stored(self._connection, topic)
-        except KafkaError as error:
-            raise KitError(
-                f"The topic {topic!r} could not be read",
-                _refusal(error),
-                "Run the cell again in a moment.",
-            ) from error
+        with self._asking(f"The topic {topic!r} could not be read"):
+            rows = stored(self._connection, topic)
         if rows is None:
             raise KitError(
                 f"The topic {topic!r} does not exist",
@@ -203,9 +187,8 @@ class Kafka:
         from kitlib.faults import Faults
 
         if not isinstance(faults, Faults):
-            raise KitError(
-                f"Expected faults, got {type(faults).__name__}",
-                fix="Write faults = kit.Faults(), then kafka.behind(faults)",
+            raise wrong_type(
+                "faults", faults, "Write faults = kit.Faults(), then kafka.behind(faults)"
             )
         connection = Connection(faults.behind(self.connection))
         self.admin()  # says what is wrong if there is no broker
@@ -218,16 +201,13 @@ class Kafka:
             with contextlib.suppress(Exception):
                 admin.close()
 
-    def _facts(self) -> list[tuple[str, str]]:
-        return [
-            ("address", self.bootstrap_servers),
-            ("version", f"Apache Kafka {self.version}{self._or_newer}"),
-            ("topics", ", ".join(self.topics()) or "none yet"),
-        ]
-
     def __repr__(self) -> str:
         try:
-            return "\n".join(f"{name:8} {value}" for name, value in self._facts())
+            return (
+                f"address  {self.bootstrap_servers}\n"
+                f"version  Apache Kafka {self.version}{self._or_newer}\n"
+                f"topics   {', '.join(self.topics()) or 'none yet'}"
+            )
         except Exception as error:
             reason = str(error).splitlines()[0]
             return f"{type(self).__name__} at {self.bootstrap_servers}: no answer ({reason})"
