@@ -17,12 +17,17 @@ import ssl
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from kafka.admin import KafkaAdminClient
+from kafka.cluster import collect_hosts
+from kafka.errors import IllegalSaslStateError, KafkaError
+from kafka.net.sasl import get_sasl_mechanism
+from kafka.net.transport import KafkaSSLTransport
+from kafka.protocol.metadata import ApiVersionsRequest
+from kafka.protocol.sasl import SaslAuthenticateRequest, SaslHandshakeRequest
 
 from kitlib.errors import KitError
-
-if TYPE_CHECKING:
-    from kafka.admin import KafkaAdminClient
 
 _LOOK_S = 3.0
 _WAIT_S = 10
@@ -30,7 +35,6 @@ _WAIT_S = 10
 _PORT = "Check the port in KIT_BOOTSTRAP_SERVERS."
 # OpenSSL: the certificate names another host, or another IP address.
 _OTHER_NAME = (62, 64)
-_ILLEGAL_STATE = 34  # Kafka protocol guide: the listener takes no SASL
 _CORRELATION_ID = 1_262_179_668  # nothing else sends it by accident
 
 
@@ -43,9 +47,6 @@ def admin(connection: Mapping[str, Any]) -> KafkaAdminClient:
 
     It waits up to 10 s for a broker that is just starting.
     """
-    from kafka.admin import KafkaAdminClient
-    from kafka.errors import KafkaError
-
     deadline = time.monotonic() + _WAIT_S
     while (silence := _look(connection)) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -72,8 +73,6 @@ def _look(connection: Mapping[str, Any]) -> str:
 
     Returns what is wrong if waiting may mend it, otherwise "".
     """
-    from kafka.cluster import collect_hosts
-
     try:
         hosts = collect_hosts(connection["bootstrap_servers"], randomize=False)
     except ValueError:
@@ -86,35 +85,30 @@ def _look(connection: Mapping[str, Any]) -> str:
     silent, wrong = [], []
     for host, port, _ in hosts:
         try:
-            with socket.create_connection((host, port), _LOOK_S) as line:
-                if context is None:
-                    _greet(line, host, connection)
-                else:
-                    with _tls(line, host, context) as secured:
-                        _greet(secured, host, connection)
+            with (
+                socket.create_connection((host, port), _LOOK_S) as plain,
+                _tls(plain, host, context) if context else plain as line,
+            ):
+                _greet(line, host, connection)
             return ""
         except _Wrong as why_and_fix:
-            wrong.append((f"Cannot connect to Kafka at {host}:{port}", *why_and_fix.args))
+            wrong.append(KitError(f"Cannot connect to Kafka at {host}:{port}", *why_and_fix.args))
         except TimeoutError:
             silent.append(f"It did not answer within {_LOOK_S:g} s")
         except OSError as error:
             silent.append(f"{type(error).__name__}: {error}")  # nobody there: perhaps not yet
     if not silent:
-        raise KitError(*wrong[0])
+        raise wrong[0]
     return silent[0]
 
 
 def _context(connection: Mapping[str, Any]) -> ssl.SSLContext | None:
     """The TLS context that the client makes of its settings; None without TLS."""
-    from kafka.net.transport import KafkaSSLTransport
-
     if "SSL" not in connection.get("security_protocol", "PLAINTEXT"):
         return None
-    known = KafkaSSLTransport.DEFAULT_CONFIG
     try:
-        return KafkaSSLTransport._build_ssl_context(
-            known | {name: connection[name] for name in known if name in connection}
-        )
+        settings = {**KafkaSSLTransport.DEFAULT_CONFIG, **connection}
+        return KafkaSSLTransport._build_ssl_context(settings)
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         raise KitError(
             "The certificates for TLS cannot be used",
@@ -129,18 +123,15 @@ def _tls(line: socket.socket, host: str, context: ssl.SSLContext) -> ssl.SSLSock
     try:
         return context.wrap_socket(line, server_hostname=host.rstrip("."))
     except ssl.SSLCertVerificationError as error:
+        problem = "is not trusted"
+        fix = "Set KIT_SECURITY_SSL_CAFILE to the file with its authority's certificate."
         if error.verify_code in _OTHER_NAME:
-            raise _Wrong(
-                f"Its certificate is for another name: {error.verify_message}",
-                "In KIT_BOOTSTRAP_SERVERS, use the name that the certificate has.",
-            ) from None
-        raise _Wrong(
-            f"Its certificate is not trusted: {error.verify_message}",
-            "Set KIT_SECURITY_SSL_CAFILE to the file with its authority's certificate.",
-        ) from None
+            problem = "is for another name"
+            fix = "In KIT_BOOTSTRAP_SERVERS, use the name that the certificate has."
+        raise _Wrong(f"Its certificate {problem}: {error.verify_message}", fix) from None
     except TimeoutError:
         # Reported at once: kafka-python would wait for this handshake for ever.
-        raise _Wrong(f"It did not answer within {line.gettimeout():g} s", _PORT) from None
+        raise _Wrong(f"It did not answer within {_WAIT_S} s", _PORT) from None
     except OSError as error:
         raise _Wrong(
             f"The TLS handshake failed: {getattr(error, 'reason', None) or error}",
@@ -151,28 +142,22 @@ def _tls(line: socket.socket, host: str, context: ssl.SSLContext) -> ssl.SSLSock
 
 def _greet(line: socket.socket, host: str, connection: Mapping[str, Any]) -> None:
     """Ask for the API versions, as every client does, and log in if a password is to be sent."""
-    from kafka.protocol.metadata import ApiVersionsRequest
-    from kafka.protocol.sasl import SaslHandshakeRequest
-
     try:
         _ask(line, ApiVersionsRequest(version=0))
     except TimeoutError:
         raise  # it may just be busy
     except OSError as error:
+        why = "It closed the connection at the first request, as a port that expects TLS does"
+        fix = f"Set KIT_SECURITY_PROTOCOL to SSL or SASL_SSL. {_PORT}"
         if isinstance(line, ssl.SSLSocket):
-            raise _Wrong(
-                f"It closed the connection after the TLS handshake: {error}",
-                "It may ask for a certificate: set KIT_SECURITY_SSL_CERTFILE and _KEYFILE.",
-            ) from None
-        raise _Wrong(
-            "It closed the connection at the first request, as a port that expects TLS does",
-            f"Set KIT_SECURITY_PROTOCOL to SSL or SASL_SSL. {_PORT}",
-        ) from None
+            why = f"It closed the connection after the TLS handshake: {error}"
+            fix = "It may ask for a certificate: set KIT_SECURITY_SSL_CERTFILE and _KEYFILE."
+        raise _Wrong(why, fix) from None
     if connection.get("security_protocol", "").startswith("SASL"):
         return _log_in(line, host, connection)
     with suppress(OSError):  # a Kafka that asks for no password may not like the question
         answer = _ask(line, SaslHandshakeRequest(version=1, mechanism="PLAIN"))
-        if answer.error_code != _ILLEGAL_STATE:
+        if answer.error_code != IllegalSaslStateError.errno:  # it takes SASL
             raise _Wrong(
                 "This port asks for a password",
                 "Set KIT_SECURITY_PROTOCOL to SASL_SSL (or SASL_PLAINTEXT), and"
@@ -181,12 +166,9 @@ def _greet(line: socket.socket, host: str, connection: Mapping[str, Any]) -> Non
 
 
 def _log_in(line: socket.socket, host: str, connection: Mapping[str, Any]) -> None:
-    from kafka.net.sasl import get_sasl_mechanism
-    from kafka.protocol.sasl import SaslAuthenticateRequest, SaslHandshakeRequest
-
     name = connection["sasl_mechanism"]
     answer = _ask(line, SaslHandshakeRequest(version=1, mechanism=name))
-    if answer.error_code == _ILLEGAL_STATE:
+    if answer.error_code == IllegalSaslStateError.errno:  # it takes no SASL
         raise _Wrong(
             "This port does not ask for a password",
             "Check KIT_SECURITY_PROTOCOL: PLAINTEXT and SSL go without one.",
