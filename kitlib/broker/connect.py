@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Any
 
 from kitlib.broker.embedded import Broker
 from kitlib.broker.handle import Kafka
-from kitlib.errors import KitError
+from kitlib.errors import KitError, unknown
 
 # {variable of the environment: argument of kafka-python}
 SECURITY = {
@@ -26,8 +25,12 @@ SECURITY = {
     "KIT_SECURITY_SSL_KEYFILE": "ssl_keyfile",
     "KIT_SECURITY_SSL_PASSWORD": "ssl_password",
 }
-_SASL = ("sasl_mechanism", "sasl_plain_username", "sasl_plain_password")
-_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+_SASL = [name for name in SECURITY if "_SASL_" in name]
+# {variable: what it may be}; the kit logs in with a name and a password
+_KNOWN = {
+    "KIT_SECURITY_PROTOCOL": ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
+    "KIT_SECURITY_SASL_MECHANISM": ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
+}
 
 _current: Kafka | None = None
 _lock = threading.Lock()
@@ -52,47 +55,29 @@ def connect() -> Kafka:
         return _current
 
 
-def external_connection(servers: str) -> dict[str, Any]:
+def external_connection(servers: str) -> dict[str, str]:
     """Client arguments for an external Kafka, from KIT_SECURITY_* settings.
 
     Raises KitError for a setting that does not exist or contradicts another.
     """
-    connection: dict[str, Any] = {"bootstrap_servers": servers}
-    for name, value in os.environ.items():
-        if name.startswith("KIT_SECURITY_"):
-            if name not in SECURITY:
-                raise KitError(
-                    f"The setting {name} does not exist",
-                    fix=f"The settings are {', '.join(SECURITY)}.",
-                )
-            connection[SECURITY[name]] = value
-    protocol = connection.get("security_protocol", "PLAINTEXT")
-    if protocol not in ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"):
+    given = {name: value for name, value in os.environ.items() if name.startswith("KIT_SECURITY_")}
+    for name in given:
+        if name not in SECURITY:
+            raise unknown("setting", name, SECURITY)
+        if name in _KNOWN and given[name] not in _KNOWN[name]:
+            raise unknown(name, given[name], _KNOWN[name], f"Set {name} to one of them.")
+    protocol = given.get("KIT_SECURITY_PROTOCOL", "PLAINTEXT")
+    asked, sasl = protocol.startswith("SASL"), [name for name in _SASL if name in given]
+    if sasl and not asked:
         raise KitError(
-            f"KIT_SECURITY_PROTOCOL is {protocol!r}",
-            fix="Set it to PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.",
-        )
-    asked, given = protocol.startswith("SASL"), [name for name in connection if "sasl" in name]
-    if given and not asked:
-        raise KitError(
-            f"{_name(given[0])} is set, but no password would be sent",
+            f"{sasl[0]} is set, but no password would be sent",
             f"KIT_SECURITY_PROTOCOL is {protocol}",
             "Set it to SASL_SSL (or SASL_PLAINTEXT).",
         )
-    if asked and (missing := [name for name in _SASL if not connection.get(name)]):
+    if asked and (missing := [name for name in _SASL if not given.get(name)]):
         raise KitError(
-            f"{_name(missing[0])} is not set",
+            f"{missing[0]} is not set",
             f"KIT_SECURITY_PROTOCOL is {protocol}, which needs a mechanism, a name and a password",
-            f"Set {', '.join(map(_name, missing))}.",
+            f"Set {', '.join(missing)}.",
         )
-    if asked and connection["sasl_mechanism"] not in _MECHANISMS:
-        raise KitError(
-            f"KIT_SECURITY_SASL_MECHANISM is {connection['sasl_mechanism']!r}",
-            "The kit logs in with a name and a password",
-            f"Set it to {', '.join(_MECHANISMS[:-1])} or {_MECHANISMS[-1]}.",
-        )
-    return connection
-
-
-def _name(argument: str) -> str:
-    return next(name for name, theirs in SECURITY.items() if theirs == argument)
+    return {"bootstrap_servers": servers} | {SECURITY[name]: given[name] for name in given}

@@ -185,15 +185,15 @@ WRONG = {
     ),
     "a protocol that does not exist": (
         {"KIT_SECURITY_PROTOCOL": "TLS"},
-        "KIT_SECURITY_PROTOCOL is 'TLS'",
-        "",
+        "Unknown KIT_SECURITY_PROTOCOL 'TLS'",
         "SASL_SSL",
+        "Set KIT_SECURITY_PROTOCOL",
     ),
     "a mechanism that does not exist": (
         {"KIT_SECURITY_SASL_MECHANISM": "SCRAM"},
-        "KIT_SECURITY_SASL_MECHANISM is 'SCRAM'",
-        "a name and a password",
+        "Unknown KIT_SECURITY_SASL_MECHANISM 'SCRAM'",
         "SCRAM-SHA-512",
+        "Set KIT_SECURITY_SASL_MECHANISM",
     ),
     "a mechanism that the broker has not": (
         {"KIT_BOOTSTRAP_SERVERS": "{asking}", "KIT_SECURITY_PROTOCOL": "SASL_PLAINTEXT"},

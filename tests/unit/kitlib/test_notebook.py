@@ -22,7 +22,7 @@ def test_an_error_of_the_kit_is_shown_without_a_trace(tmp_path: Path) -> None:
         result = course.execute(path, output=tmp_path / "out")
     finally:
         del os.environ["KIT_SECURITY_COLOUR"], os.environ["KIT_BOOTSTRAP_SERVERS"]
-    assert "The setting KIT_SECURITY_COLOUR does not exist" in result.problem
+    assert "Unknown setting 'KIT_SECURITY_COLOUR'" in result.problem
     text = (tmp_path / "out" / path.name).read_text("utf-8")
-    assert "The setting KIT_SECURITY_COLOUR does not exist" in text
+    assert "Unknown setting 'KIT_SECURITY_COLOUR'" in text
     assert "external_connection" not in text

@@ -91,9 +91,9 @@ def test_a_password_is_asked_and_checked(monkeypatch: pytest.MonkeyPatch) -> Non
     ("settings", "says"),
     [
         ({}, "No Kafka answers at 127.0.0.1:1"),
-        ({"KIT_SECURITY_PROTOCOL": "TLS"}, "Set it to PLAINTEXT, SSL"),
+        ({"KIT_SECURITY_PROTOCOL": "TLS"}, "Known are PLAINTEXT, SSL"),
         ({"KIT_SECURITY_SASL_MECHANISM": "PLAIN"}, "no password would be sent"),
-        ({"KIT_SECURITY_COLOUR": "red"}, "The setting KIT_SECURITY_COLOUR does not exist"),
+        ({"KIT_SECURITY_COLOUR": "red"}, "Unknown setting 'KIT_SECURITY_COLOUR'"),
     ],
 )
 def test_a_wrong_setting_meets_a_sentence(
