@@ -12,9 +12,11 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord, Fetcher
 from kafka.errors import KafkaTimeoutError
 
 from kitlib.journal import Row, text
@@ -31,30 +33,26 @@ def stored(connection: dict[str, Any], topic: str) -> list[Row] | None:
     """
     settings = {"enable_auto_commit": False, "auto_offset_reset": "earliest"}
     with contextlib.closing(KafkaConsumer(**connection, **settings)) as consumer:
+        consumer._fetcher.PartitionRecords = _PartitionRecords
         if topic not in consumer.topics():
             return None
-        numbers = sorted(consumer.partitions_for_topic(topic) or ())
+        numbers = consumer.partitions_for_topic(topic) or ()
         assigned = [TopicPartition(topic, number) for number in numbers]
         consumer.assign(assigned)
-        consumer.seek_to_beginning(*assigned)
         ends = consumer.end_offsets(assigned)
-        origin_of = _origins(consumer)
         rows: list[Row] = []
         answered = time.monotonic()
         while any(consumer.position(part) < end for part, end in ends.items()):
             for part, records in consumer.poll(timeout_ms=500).items():
                 answered = time.monotonic()
-                for record in records:
-                    if record.offset < ends[part]:
-                        origin = origin_of.pop((topic, record.partition, record.offset), {})
-                        rows.append(_row(record, origin))
+                rows += [_row(record) for record in records if record.offset < ends[part]]
             if time.monotonic() - answered > _PATIENCE_S:
                 raise KafkaTimeoutError(f"no record of {topic!r} arrived for {_PATIENCE_S} s")
     return sorted(rows, key=lambda row: (row.partition or 0, row.offset or 0))
 
 
-def _row(record: Any, origin: dict[str, int]) -> Row:
-    detail: dict[str, Any] = dict(origin)
+def _row(record: _Record) -> Row:
+    detail = record.origin
     if record.headers:
         detail = {"headers": {name: text(value) for name, value in record.headers}} | detail
     return Row(
@@ -70,46 +68,42 @@ def _row(record: Any, origin: dict[str, int]) -> Row:
     )
 
 
-class _Opened:
-    """A fetched piece of a log that remembers which of its batches is being read."""
+class _Record(ConsumerRecord):
+    """A record with the origin that its batch on the log tells; {} in formats before version 2.
 
-    def __init__(self, records: Any) -> None:
-        self._records = records
-        self.batch: Any = None
-
-    def next_batch(self) -> Any:
-        self.batch = self._records.next_batch()
-        return self.batch
-
-
-def _origins(consumer: Any) -> dict[tuple[str, int, int], dict[str, Any]]:
-    """The origin of each record that this consumer reads from now on; filled while it polls.
-
-    {(topic, partition, offset): origin}. An origin has "producer_id", "producer_epoch" and
-    "sequence" as they are on the log (-1 for a producer that was not idempotent); "batch", the
-    offset at which the batch begins; "batch_bytes", its size on the log; and "compression", its
-    codec or "none". Source: Kafka documentation, "Message Format", Record Batch.
+    An origin has "producer_id", "producer_epoch" and "sequence" as they are on the log (-1 for a
+    producer that was not idempotent); "batch", the offset at which the batch begins; "batch_bytes",
+    its size on the log; and "compression", its codec or "none". Source: Kafka documentation,
+    "Message Format", Record Batch.
     """
-    origin_of: dict[tuple[str, int, int], dict[str, Any]] = {}
 
-    class PartitionRecords(consumer._fetcher.PartitionRecords):
-        def _unpack_records(self, tp: Any, records: Any, *how: Any) -> Iterator[Any]:
-            opened = _Opened(records)
-            for record in super()._unpack_records(tp, opened, *how):
-                batch = opened.batch
-                if batch.magic >= 2:  # older formats do not name the producer
-                    sequence = batch.base_sequence
-                    if sequence >= 0:
-                        sequence = (sequence + record.offset - batch.base_offset) % _SEQUENCES
-                    origin_of[(record.topic, record.partition, record.offset)] = {
-                        "producer_id": batch.producer_id,
-                        "producer_epoch": batch.producer_epoch,
-                        "sequence": sequence,
-                        "batch": batch.base_offset,
-                        "batch_bytes": batch.size_in_bytes,
-                        "compression": _CODECS[batch.compression_type],
-                    }
-                yield record
+    origin: dict[str, Any]
 
-    consumer._fetcher.PartitionRecords = PartitionRecords
-    return origin_of
+
+class _PartitionRecords(Fetcher.PartitionRecords):
+    """A fetched piece of a log, whose records know their origin."""
+
+    def _unpack_records(self, tp: Any, records: Any, *how: Any) -> Iterator[_Record]:
+        batch: Any = None  # the one being read
+
+        def next_batch() -> Any:
+            nonlocal batch
+            batch = records.next_batch()
+            return batch
+
+        for plain in super()._unpack_records(tp, SimpleNamespace(next_batch=next_batch), *how):
+            record = _Record(*plain)
+            record.origin = {}
+            if batch.magic >= 2:  # older formats do not name the producer
+                sequence = batch.base_sequence
+                if sequence >= 0:
+                    sequence = (sequence + record.offset - batch.base_offset) % _SEQUENCES
+                record.origin = {
+                    "producer_id": batch.producer_id,
+                    "producer_epoch": batch.producer_epoch,
+                    "sequence": sequence,
+                    "batch": batch.base_offset,
+                    "batch_bytes": batch.size_in_bytes,
+                    "compression": _CODECS[batch.compression_type],
+                }
+            yield record
