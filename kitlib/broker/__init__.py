@@ -13,17 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kitlib.broker._connection import Connection
-    from kitlib.broker._node import BrokerError
     from kitlib.broker.embedded import Broker
     from kitlib.broker.handle import Kafka
 
-__all__ = ["Broker", "BrokerError", "Connection", "Kafka"]
-_HOME = {
-    "Broker": "embedded",
-    "BrokerError": "_node",
-    "Connection": "_connection",
-    "Kafka": "handle",
-}
+__all__ = ["Broker", "Connection", "Kafka"]
+_HOME = {"Broker": "embedded", "Connection": "_connection", "Kafka": "handle"}
 
 
 def __getattr__(name: str) -> Any:

@@ -9,22 +9,19 @@ Here a join under way counts as needed until it is collected; nothing else about
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from kafka.coordinator.consumer import ConsumerCoordinator
 
 
+@functools.cache
 def apply() -> None:
     """Correct the consumers of this process, existing ones too; calling it again is harmless."""
     original = ConsumerCoordinator.need_rejoin
-    if hasattr(original, "corrected"):
-        return
 
     def need_rejoin(self: Any) -> bool:
-        under_way = getattr(self, "_join_task", None) is not None
-        if under_way and self._subscription.partitions_auto_assigned():
-            return True
-        return bool(original(self))
+        joining = self._join_task is not None and self._subscription.partitions_auto_assigned()
+        return bool(joining or original(self))
 
-    need_rejoin.corrected = True  # type: ignore[attr-defined]
     ConsumerCoordinator.need_rejoin = need_rejoin
