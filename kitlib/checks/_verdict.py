@@ -47,18 +47,14 @@ def html_box(text: str, word: str, colour: str) -> str:
 
 
 def rows_of(
-    journal: Journal,
-    kind: str | tuple[str, ...],
-    topic: str | None,
-    group: str | None = None,
-    needed: bool = True,
+    journal: Journal, kind: str | tuple[str, ...], needed: bool = True, **narrow: str | None
 ) -> list[Row]:
     """The rows of these kinds in the journal, of this topic and group where they are given.
 
-    Raises KitError for something else than a journal, and if it has none of the rows `needed`.
+    narrow: topic and group. Raises KitError for something else than a journal, and if it has none
+    of the rows `needed`.
     """
-    equals = {"topic": topic, "group": group}
-    equals = {name: value for name, value in equals.items() if value}
+    equals = {name: value for name, value in narrow.items() if value}
     rows = expect_journal(journal).rows(kind, **equals)
     if needed and not rows:
         kinds = kind if isinstance(kind, str) else " or ".join(kind)

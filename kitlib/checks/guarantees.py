@@ -46,8 +46,8 @@ def check_lost(
     Returns a Verdict with a row for each missing event. Raises KitError without `of` rows,
     and for a kind that does not exist.
     """
-    wanted = first_of_each(rows_of(journal, of, topic), _in_group).values()
-    candidates = rows_of(journal, among, topic, group, needed=False)
+    wanted = first_of_each(rows_of(journal, of, topic=topic), _in_group).values()
+    candidates = rows_of(journal, among, needed=False, topic=topic, group=group)
     events, taken = set(map(event_of, candidates)), set(map(place_of, candidates))
     missing = [
         row
@@ -74,7 +74,7 @@ def check_duplicates(
     without `among` rows, and for a kind that does not exist.
     """
     copies: dict[Event, dict[object, Row]] = defaultdict(dict)
-    for number, row in enumerate(rows_of(journal, among, topic, group)):
+    for number, row in enumerate(rows_of(journal, among, topic=topic, group=group)):
         copy = place_of(row) if among == "stored" else number
         copies[_in_group(row)].setdefault(copy, row)
     name, faults = namer(journal), []
@@ -107,7 +107,7 @@ def check_order(
     partitions. Raises KitError without `among` rows, when none of them can be compared, and for a
     kind that does not exist.
     """
-    rows = [row for row in rows_of(journal, among, topic, group) if row.key is not None]
+    rows = [row for row in rows_of(journal, among, topic=topic, group=group) if row.key is not None]
     rows = in_log_order(rows) if among == "stored" else in_time_order(rows)
     sent = first_of_each(in_time_order(journal.rows("sent")))
     rank: dict[Event, float] = {event: number for number, event in enumerate(sent)}
@@ -157,10 +157,10 @@ def check_skipped(journal: Journal, group: str | None = None, topic: str | None 
     Returns a Verdict with a row for each record passed over. Raises KitError without "stored" rows,
     and without "processed" and "committed" ones.
     """
-    stored = in_log_order(rows_of(journal, "stored", topic))
+    stored = in_log_order(rows_of(journal, "stored", topic=topic))
     committed: dict[Reader, int] = {}
     processed: dict[Reader, set[int]] = defaultdict(set)
-    rows = rows_of(journal, ("processed", "committed"), topic, group)
+    rows = rows_of(journal, ("processed", "committed"), topic=topic, group=group)
     for row in in_time_order(rows):
         if row.offset is None:
             continue
@@ -201,8 +201,8 @@ def check_commits(journal: Journal, group: str | None = None, topic: str | None 
     Returns a Verdict with the row of each early commit and those of the records that it
     covers too soon. Raises KitError without "committed" rows.
     """
-    rows_of(journal, "committed", topic, group)
-    rows = rows_of(journal, ("consumed", "processed", "committed"), topic, group)
+    rows_of(journal, "committed", topic=topic, group=group)
+    rows = rows_of(journal, ("consumed", "processed", "committed"), topic=topic, group=group)
     log: dict[tuple[object, ...], dict[int, Row]] = defaultdict(dict)
     for row in journal.rows("stored"):
         log[(row.topic, row.partition)][row.offset or 0] = row
