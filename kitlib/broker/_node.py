@@ -65,7 +65,6 @@ class Node:
             self.folder = parts.private(folder / "runs") / f"{os.getpid()}-{secrets.token_hex(4)}"
             self.log = _new_log(parts.private(folder / "logs"))
         self.data = self.folder / "data"
-        self._log4j = self.folder / "log4j2.properties"
         self.trained = self.folder / "broker.aot"
         self._cache = (
             f"-XX:AOTCacheOutput={self.trained}" if train else f"-XX:AOTCache={self.parts.aot}"
@@ -87,7 +86,7 @@ class Node:
             str(self.parts.java),
             self._cache,
             *(option for option, _ in settings.JVM),
-            f"-Dlog4j2.configurationFile={self._log4j.as_uri()}",
+            f"-Dlog4j2.configurationFile={settings.LOG4J.as_uri()}",
             f"-Djava.io.tmpdir={self.folder}",  # compression libraries are unpacked there
             "-cp",
             self.parts.class_path,
@@ -114,7 +113,6 @@ class Node:
         text = settings.server_properties(self._ports)
         text += "".join(f"{name}={value}\n" for name, value in self._extra.items())
         (self.folder / "server.properties").write_text(text, "utf-8")
-        self._log4j.write_text(settings.LOG4J, "utf-8")
 
     def wait_ready(self, timeout_s: float = 60) -> str:
         """Wait until the broker serves; returns its address. Raises BrokerError with the reason."""

@@ -8,6 +8,7 @@ nothing and reads no environment.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 # The listeners and their ports, before the system has chosen.
 ANY_PORTS = {"BROKER": "0", "CONTROLLER": "0"}
@@ -59,20 +60,7 @@ JVM: tuple[tuple[str, str], ...] = (
     ("--sun-misc-unsafe-memory-access=allow", "unmapping index files without a warning"),
 )
 
-LOG4J = """\
-status = error
-appender.console.type = Console
-appender.console.name = out
-appender.console.layout.type = PatternLayout
-appender.console.layout.pattern = %d{HH:mm:ss.SSS} %-5p %m%n
-rootLogger.level = info
-rootLogger.appenderRef.out.ref = out
-# At each start these two would write a thousand lines of settings.
-logger.config.name = org.apache.kafka.common.config.AbstractConfig
-logger.config.level = warn
-logger.server.name = kafka.server.KafkaConfig
-logger.server.level = warn
-"""
+LOG4J = Path(__file__).with_name("log4j2.properties")
 
 
 def server_properties(ports: Mapping[str, str] = ANY_PORTS) -> str:

@@ -9,8 +9,9 @@ leave two records on the log for one event. What becomes of them in the database
 - "business": the key is what the row means (student, course), with an UPSERT that keeps the latest
   timestamp. Neither kind of duplicate changes anything, nor does an event that arrives late.
 
-The SQL is the same on SQLite and PostgreSQL except for how it marks its parameters; `sql()` returns
-the text that is executed. Nothing here talks to Kafka: a lesson polls, writes and commits itself.
+The SQL, in `designs.sql`, is the same on SQLite and PostgreSQL except for how it marks parameters;
+`sql()` returns the text that is executed. Nothing here talks to Kafka: a lesson polls, writes and
+commits itself.
 """
 
 from __future__ import annotations
@@ -35,48 +36,11 @@ from kitlib.events import BadEvent, EnrollmentEvent
 if TYPE_CHECKING:
     import pandas as pd
 
-DESIGNS = ("insert", "offset", "business")
-
-_CREATE = {
-    "insert": """\
-CREATE TABLE IF NOT EXISTS enrollments_insert (
-    student_id  TEXT NOT NULL,
-    course_code TEXT NOT NULL,
-    timestamp   TIMESTAMPTZ NOT NULL
-)""",
-    "offset": """\
-CREATE TABLE IF NOT EXISTS enrollments_offset (
-    topic       TEXT NOT NULL,
-    partition   INTEGER NOT NULL,
-    "offset"    BIGINT NOT NULL,
-    student_id  TEXT NOT NULL,
-    course_code TEXT NOT NULL,
-    timestamp   TIMESTAMPTZ NOT NULL,
-    PRIMARY KEY (topic, partition, "offset")
-)""",
-    "business": """\
-CREATE TABLE IF NOT EXISTS enrollments_business (
-    student_id  TEXT NOT NULL,
-    course_code TEXT NOT NULL,
-    timestamp   TIMESTAMPTZ NOT NULL,
-    PRIMARY KEY (student_id, course_code)
-)""",
-}
-_INSERT = {
-    "insert": """\
-INSERT INTO enrollments_insert (student_id, course_code, timestamp)
-VALUES (:student_id, :course_code, :timestamp)""",
-    "offset": """\
-INSERT INTO enrollments_offset (topic, partition, "offset", student_id, course_code, timestamp)
-VALUES (:topic, :partition, :offset, :student_id, :course_code, :timestamp)
-ON CONFLICT (topic, partition, "offset") DO NOTHING""",
-    "business": """\
-INSERT INTO enrollments_business (student_id, course_code, timestamp)
-VALUES (:student_id, :course_code, :timestamp)
-ON CONFLICT (student_id, course_code) DO UPDATE
-SET timestamp = excluded.timestamp
-WHERE excluded.timestamp > enrollments_business.timestamp""",
-}
+_FILE = Path(__file__).with_name("designs.sql")
+_SECTIONS = [part.partition("\n") for part in _FILE.read_text("utf-8").split("-- design: ")[1:]]
+# {design: its CREATE TABLE and its INSERT}
+_SQL = {name: [sql.strip() for sql in text.split(";")][:2] for name, _, text in _SECTIONS}
+DESIGNS = tuple(_SQL)
 # The columns, in their order, with their types in pandas.
 _PLACE = {"topic": "str", "partition": "int64", "offset": "int64"}
 _EVENT = {"student_id": "str", "course_code": "str", "timestamp": "datetime64[us, UTC]"}
@@ -111,8 +75,8 @@ class Database:
             if self._is_postgres:
                 # CREATE TABLE IF NOT EXISTS fails when two sessions run it at the same moment.
                 self._run("SELECT pg_advisory_xact_lock(20260901)")
-            for statement in _CREATE.values():
-                self._run(statement)
+            for create, _ in _SQL.values():
+                self._run(create)
 
     def write(self, design: str, record: Any) -> bool:
         """Write one enrolment with the statement of `design`.
@@ -122,7 +86,7 @@ class Database:
         Returns True if a row was added or changed. Raises BadEvent, and writes nothing, when the
         value is not an enrolment event, and KitError when the place is needed and missing.
         """
-        statement = _INSERT[_known(design)]
+        _, statement = _SQL[_known(design)]
         place = {name: getattr(record, name, None) for name in _PLACE}
         event = _event_of(getattr(record, "value", record), place)
         if design == "offset" and None in place.values():
@@ -161,7 +125,8 @@ class Database:
 
     def sql(self, design: str) -> str:
         """Return the SQL of a design: its CREATE TABLE and the statement that `write` executes."""
-        return f"{_CREATE[_known(design)]};\n\n{self._marked(_INSERT[design])};"
+        create, insert = _SQL[_known(design)]
+        return f"{create};\n\n{self._marked(insert)};"
 
     def execute(self, sql: str, /, **values: Any) -> list[tuple[Any, ...]]:
         """Execute a statement of your own, with `:name` for each of `values`; return its rows."""

@@ -19,13 +19,11 @@ import numpy as np
 from matplotlib.artist import allow_rasterization
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.colors import to_hex, to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from matplotlib.transforms import Transform
 from numpy.typing import ArrayLike
 
-from kitlib._look import colour
 from kitlib.errors import KitError
 
 INK, QUIET, BAND, PAPER = "#222222", "#666666", "#EFEFEC", "#FDFDFC"
@@ -70,12 +68,6 @@ def described(ax: Axes, words: str) -> Axes:
     """Keep the words that `describe` returns for these axes; returns the axes."""
     _words[ax] = words
     return ax
-
-
-def tint(partition: int) -> str:
-    """The same colour, light enough for dark text on it."""
-    red, green, blue = (0.4 * part + 0.6 for part in to_rgb(colour(partition)))
-    return to_hex((red, green, blue))
 
 
 def plain(text: object, limit: int = 24) -> str:

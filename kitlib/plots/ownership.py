@@ -18,7 +18,7 @@ from kitlib._look import CUTS, SHAPES, colour
 from kitlib.journal import Journal, Row
 from kitlib.journal.naming import listed
 from kitlib.plots import _read, _style
-from kitlib.plots._style import BAND, INK, PAPER, note, plain, styled, tint
+from kitlib.plots._style import BAND, INK, PAPER, note, plain, styled
 
 _LANE = 0.72  # the height of a lane, where 1 is the distance to the next one
 _FILL = {"closed": PAPER, "killed": INK}  # of the mark at the end of a bar
@@ -190,9 +190,9 @@ def _draw_lane(
 
 
 def _draw_bar(ax: Axes, clock: _style.Clock, bar: Bar, y: float, height: float, name: str) -> None:
-    left, right, partition = float(clock(bar.start)), float(clock(bar.end)), bar.place[1]
-    ax.barh(y, right - left, left=left, height=height, color=tint(partition), lw=1.4, zorder=2,
-            edgecolor=colour(partition))  # fmt: skip
+    left, right, own = float(clock(bar.start)), float(clock(bar.end)), colour(bar.place[1])
+    ax.barh(y, right - left, left=left, height=height, color=(own, 0.4), edgecolor=own, lw=1.4,
+            zorder=2)  # fmt: skip
     fits = int((_style.points(ax, right - left) - 8) / _style.width("x"))
     if fits >= min(3, len(name)):
         note(ax, plain(name, fits), (left, y), (5, 0))

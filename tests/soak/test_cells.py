@@ -34,7 +34,7 @@ COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 # What is left in the kernel: workers that run, and members of groups.
 LEFT = """
 import kitlib as _kit
-from kitlib import workers as _workers
+from kitlib.workers import team as _workers
 _admin = _kit.connect().admin()
 _groups = [group["group_id"] for group in _admin.list_groups()]
 _left = [name for team in _workers._teams for name in team._running()] + [
