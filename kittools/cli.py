@@ -1,37 +1,32 @@
-"""The command line: `kit lab, run, test, soak, docs, bundle, broker, doctor, bench, reset`.
+"""The command line, `kit`: lab, run, test, soak, docs, bundle, broker, postgres, doctor and reset.
 
 Each command parses its options, calls the module that does the work and prints the outcome. The
-set-up of the environment is not done here: the launcher `kit` does it before it hands over.
+set-up of the environment is not done here: the launcher `kit` does it before it hands over. The
+commands of `kit bench` are in `bench/_commands`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from kitlib.broker import _parts as parts
-from kitlib.broker import _prepare as prepare
 from kitlib.broker import _sweep as sweep
 from kitlib.errors import KitError
+from kittools._terminal import console, prepare, print_line
 from kittools.bench import _lab
-from kittools.bench._table import COLUMNS, machine
+from kittools.bench._commands import bench
 
 ROOT = Path(__file__).parent.parent
-console = Console(highlight=False)
-
 _PASS_ON = {
     "ignore_unknown_options": True,
     "allow_extra_args": True,
@@ -46,48 +41,11 @@ def cli() -> None:
     """Learn Apache Kafka on a real broker, in notebooks."""
 
 
-def _print(line: str) -> None:
-    """Print a line as it is: long paths stay whole, and brackets are no markup."""
-    console.print(line, soft_wrap=True, markup=False)
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[parts.Progress]:
-    """Progress bars in a terminal, plain lines elsewhere."""
-    if not console.is_terminal:
-        yield prepare.print_step
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=console) as bars:
-        tasks = {}
-
-        def show(step: str, done: int, total: int) -> None:
-            if step not in tasks:
-                tasks[step] = bars.add_task(step, total=total)
-            bars.update(tasks[step], completed=done, total=total)
-
-        yield show
-
-
-def _prepare() -> None:
-    try:
-        with _progress() as show:
-            prepare.prepare(show)
-        sweep.sweep()
-    except KeyboardInterrupt:
-        click.echo(
-            "kit: The preparation was interrupted.\nWhat was fetched and made already is kept.\n"
-            "Run the same command again: it continues from there.", err=True,
-        )  # fmt: skip
-        sys.stdout.flush()
-        os._exit(1)  # an ordinary exit would wait for the servers that a fetch waits for
-
-
 @cli.command(context_settings=_PASS_ON)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def lab(arguments: tuple[str, ...]) -> None:
     """Open JupyterLab with the lessons; further arguments go to JupyterLab."""
-    _prepare()
+    prepare()
     settings = Path(sys.prefix) / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
     settings.parent.mkdir(parents=True, exist_ok=True)
     # By default JupyterLab asks the network for news and updates at every start.
@@ -118,12 +76,12 @@ def run(lessons: tuple[str, ...], output: Path | None, solutions: bool) -> None:
     """Execute lessons (all, or those whose numbers are given) and sum up."""
     from kittools import course
 
-    _prepare()
+    prepare()
     results = []
     for path in course.find(lessons):
         console.print(f"{path.stem} ...")
         results.append(course.execute(path, output=output, solutions=solutions))
-        _print(results[-1].line())
+        print_line(results[-1].line())
     table = Table("lesson", "cells", "claims asserted", "exercises", "seconds", "result")
     for result in results:
         table.add_row(*result.cells_of_table())
@@ -158,7 +116,7 @@ def soak(
 
     if no_faults and no_lessons:
         raise click.UsageError("--no-faults and --no-lessons together leave nothing to run.")
-    _prepare()
+    prepare()
     count = soaking.Count()
     begin = time.monotonic()
     status = 0 if no_faults else soaking.faults(count, output)
@@ -169,7 +127,7 @@ def soak(
         with contextlib.suppress(KeyboardInterrupt):  # the counts so far are still reported
             soaking.lessons(
                 count, output, rounds, numbers=lessons, until=until, at_once=at_once,
-                progress=_print,
+                progress=print_line,
             )  # fmt: skip
     table = Table("what", "runs", "failures")
     for row in count.rows():
@@ -177,7 +135,7 @@ def soak(
     console.print(table)
     for what, lines in [*count.skipped.items(), *count.failures.items()]:
         for line in lines:
-            _print(f"{what}: {line}")
+            print_line(f"{what}: {line}")
     output.mkdir(parents=True, exist_ok=True)
     (output / "soak.json").write_text(json.dumps(count.to_json(), indent=2) + "\n", "utf-8")
     if not count.runs:
@@ -194,7 +152,7 @@ def soak(
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def test(fast: bool, arguments: tuple[str, ...]) -> None:
     """Run all tests; further arguments go to pytest."""
-    _prepare()
+    prepare()
     status = 0
     if not arguments:
         for tool in (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]):
@@ -218,12 +176,12 @@ def docs(serve: bool, check: bool, again: bool) -> None:
 
     if check:
         _lab.required_chromium()  # before the minutes that the lessons take
-    _prepare()
-    folder = site.build(_print, again=again)
-    _print(f"{folder / 'index.html'}: {site.megabytes(folder):.1f} MB")
+    prepare()
+    folder = site.build(print_line, again=again)
+    print_line(f"{folder / 'index.html'}: {site.megabytes(folder):.1f} MB")
     status = site.check(folder) if check else 0
     if serve:
-        site.serve(folder, _print)
+        site.serve(folder, print_line)
     raise SystemExit(status)
 
 
@@ -232,10 +190,12 @@ def bundle() -> None:
     """Make an archive for machines of this kind without a network."""
     from kittools import bundle as archive
 
-    _prepare()
-    made = archive.make(_print)
+    prepare()
+    made = archive.make(print_line)
     megabytes = made.stat().st_size / 1e6
-    _print(f"{made}: {megabytes:.0f} MB. Unpack it on the other machine and run ./kit lab there.")
+    print_line(
+        f"{made}: {megabytes:.0f} MB. Unpack it on the other machine and run ./kit lab there."
+    )
 
 
 @cli.command()
@@ -243,10 +203,10 @@ def broker() -> None:
     """Run a broker in the foreground for other tools; Ctrl-C ends it."""
     from kitlib.broker import Broker
 
-    _prepare()
+    prepare()
     with Broker() as running, contextlib.suppress(KeyboardInterrupt):
-        _print(f"Apache Kafka {running.version} at {running.bootstrap_servers}")
-        _print(f"log: {running.log}\nCtrl-C ends it and deletes its topics.")
+        print_line(f"Apache Kafka {running.version} at {running.bootstrap_servers}")
+        print_line(f"log: {running.log}\nCtrl-C ends it and deletes its topics.")
         status = running.node.process.wait()
         raise KitError(f"The broker has ended with status {status}", running.node.reason())
     console.print("The broker has ended.")
@@ -276,87 +236,14 @@ def doctor() -> None:
 
     status = 0
     for check in checks.run():
-        _print(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.result}")
+        print_line(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.result}")
         if not check.ok:
             status = 1
-            _print(f"     -> {check.fix}")
+            print_line(f"     -> {check.fix}")
     raise SystemExit(status)
 
 
-@cli.group()
-def bench() -> None:
-    """Measure the kit."""
-
-
-def _benchmark(name: str, runs: int, text: str, *options: click.Option) -> None:
-    """Add the command that measures with the function `name` of the module `kittools.bench.name`.
-
-    runs: how often it measures by default. options: what that function takes besides runs.
-    """
-
-    def measure(runs: int, as_json: bool, **more: int) -> None:
-        module = importlib.import_module(f"kittools.bench.{name}")
-        if as_json:
-            prepare.prepare(lambda step, done, total: None)
-        else:
-            _prepare()
-        report = getattr(module, name)(runs, **more)
-        if as_json:
-            click.echo(json.dumps(report.to_json(), indent=2))
-            return
-        table = Table(*COLUMNS)
-        for figure in report.figures:
-            table.add_row(*figure.cells())
-        console.print(table)
-        _print(f"{report.how}; {machine()}")
-
-    how_often = click.Option(
-        ["--runs"], default=runs, type=_AT_LEAST_1, show_default=True, help="How often to measure."
-    )
-    as_json = click.Option(["--json", "as_json"], is_flag=True, help="Print JSON, not a table.")
-    bench.add_command(
-        click.Command(name, callback=measure, params=[how_often, as_json, *options], help=text)
-    )
-
-
-_COLD = click.Option(
-    ["--cold"], default=0, type=click.IntRange(min=0),
-    help="Measure this many fresh clones with empty caches, too; needs a network.",
-)  # fmt: skip
-_benchmark("start", 10, "Time to the first acknowledged record, against the stock way.", _COLD)
-_benchmark("proxy", 10, "Latency and throughput through the fault proxy, and without it.")
-_benchmark("clients", 5, "Records a second of kafka-python, confluent-kafka and aiokafka.")
-_benchmark("journal", 10, "What recording costs a client, and rows a second.")
-_benchmark("plots", 5, "Seconds and memory for pictures of up to a million records.")
-_benchmark("live", 3, "Frames a second of a live view, in JupyterLab in Chromium.")
-_benchmark("course", 1, "Seconds that each lesson takes to execute.")
-
-
-@bench.command(name="all")
-@click.argument("names", nargs=-1)
-@click.option("--runs", type=_AT_LEAST_1, help="How often each measures.")
-def all_(names: tuple[str, ...], runs: int | None) -> None:
-    """Write all benchmarks, or those named, into docs/measured, for the page on performance."""
-    folder = ROOT / "docs" / "measured"
-    folder.mkdir(exist_ok=True)
-    known = [name for name in bench.commands if name != "all"]
-    if unknown := [name for name in names if name not in known]:
-        raise KitError(
-            f"No benchmark is called {unknown[0]}", "", f"The benchmarks are {', '.join(known)}."
-        )
-    for name in names or known:
-        console.print(f"kit bench {name} --json ...")
-        command = [sys.executable, "-m", "kittools", "bench", name, "--json"]
-        command += [] if runs is None else ["--runs", str(runs)]
-        command += ["--cold", "3"] if name == "start" else []
-        ran = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        if ran.returncode:
-            raise KitError(
-                f"kit bench {name} failed",
-                "It says why above",
-                "What was measured before it is kept.",
-            )
-        (folder / f"{name}.json").write_text(ran.stdout, "utf-8")
+cli.add_command(bench)
 
 
 @cli.command()

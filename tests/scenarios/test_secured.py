@@ -329,7 +329,7 @@ others = kit.Workers(kafka, idle, journal=journal, settings=kafka.connection).st
 children = psutil.Process().children(recursive=True)
 print([child.as_dict(["cmdline"]) for child in children])  # also where one has just ended
 others.stop()
-journal.save("journal.jsonl")
+journal.to_frame().to_json("journal.jsonl", orient="records", lines=True)
 team""",
     """\
 logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)

@@ -25,7 +25,7 @@ from kitlib.broker import _sweep as sweep
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 SIGNALS = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)
-_PREPARE = "from kittools import cli; cli._prepare()"
+_PREPARE = "from kittools._terminal import prepare; prepare()"
 
 
 def _site(folder: Path) -> Path | None:

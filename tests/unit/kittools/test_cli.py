@@ -25,7 +25,7 @@ from kitlib.broker import Broker
 from kitlib.broker import _sweep as sweep
 from kitlib.errors import KitError
 from kittools import cli
-from kittools.bench import _lab
+from kittools.bench import _commands, _lab
 from kittools.bench._table import Figure
 from kittools.site import build
 
@@ -156,7 +156,7 @@ def test_all_writes_the_file_of_each_benchmark(
 ) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "kittools").symlink_to(Path(cli.__file__).parent)
-    monkeypatch.setattr(cli, "ROOT", tmp_path)
+    monkeypatch.setattr(_commands, "ROOT", tmp_path)
     done = CliRunner().invoke(cli.cli, ["bench", "all", "proxy", "--runs", "1"])
     assert done.exit_code == 0, done.output
     told = json.loads((tmp_path / "docs" / "measured" / "proxy.json").read_text("utf-8"))
