@@ -214,6 +214,8 @@ def main() -> int:
             journal.add("failed", **failure(name, error, lines))
             return 1
     finally:
+        # Python restores the default at its exit, and a late request to end would be a crash.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         out.finish()
         err.finish()
     return 0

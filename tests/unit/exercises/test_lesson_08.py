@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -142,7 +143,10 @@ def tables() -> dict[str, pd.DataFrame]:
         places = list(enumerate(RUSH))
         for offset, number in places[:20] + places:
             for design in ("insert", "offset", "business"):
-                database.write(design, EVENTS[number], topic="t", partition=0, offset=offset)
+                record = SimpleNamespace(
+                    value=EVENTS[number], topic="t", partition=0, offset=offset
+                )
+                database.write(design, record)
         found = {d: database.rows(d) for d in ("insert", "offset", "business")}
     late = found["business"].assign(timestamp=pd.Timestamp(load_events(1)[0].timestamp))
     return found | {"late": late, "empty": found["insert"][:0]}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +47,18 @@ def test_an_error_becomes_one_plain_sentence(
     assert team.states()["state"][0] == "failed"
     assert row.value in capsys.readouterr().err
     assert [row.value for row in team.journal.rows("printed")] == ["before"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+def test_a_late_request_to_end_is_no_crash(kafka: Broker) -> None:
+    """It may come while Python itself ends, which restores SIGTERM's default."""
+
+    def brief(me: Any) -> None:
+        atexit.register(lambda: print(signal.getsignal(signal.SIGTERM).name))  # type: ignore[union-attr]
+
+    team = Workers(kafka, brief).start("ana")
+    team.wait(20)
+    assert [row.value for row in team.journal.rows("printed")] == ["SIG_IGN"]
 
 
 def test_prints_become_rows_and_never_mix_with_them(kafka: Broker) -> None:
