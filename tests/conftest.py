@@ -31,6 +31,8 @@ SLOW = (
     "unit/kittools/test_doctor.py", "unit/kittools/test_soak.py", "soak/",
     "scenarios/test_launcher.py", "scenarios/test_locked.py",
 )  # fmt: skip
+# Their tests share what takes half a minute to start, and so stay with one worker.
+TOGETHER = "scenarios/test_locked.py"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,26 +47,30 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     has done its own. Were the lessons all in one run of neighbours, one worker would still be at
     them when all others have ended.
     """
-    ranks = [_rank(item) for item in items]
-    slow = [item for rank, item in sorted(zip(ranks, items, strict=True), key=lambda pair: pair[0])
-            if rank < len(SLOW)]  # fmt: skip
-    quick = [item for rank, item in zip(ranks, items, strict=True) if rank == len(SLOW)]
+    slow = sorted((item for item in items if _rank(item) < len(SLOW)), key=_rank)
+    quick = [item for item in items if _rank(item) == len(SLOW)]
     if config.getoption("--fast"):
         config.hook.pytest_deselected(items=slow)
         slow = []
+    together = [item for item in slow if _place(item) == TOGETHER]
+    alone = [item for item in slow if _place(item) != TOGETHER]
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     share = -(-len(quick) // workers)
-    items[:] = [
-        item
+    parts = [
+        [*alone[number::workers], *quick[number * share : (number + 1) * share]]
         for number in range(workers)
-        for item in [*slow[number::workers], *quick[number * share : (number + 1) * share]]
     ]
+    items[:] = [*together, *(item for part in parts for item in part)]
+
+
+def _place(item: pytest.Item) -> str:
+    return item.path.relative_to(HERE).as_posix()
 
 
 def _rank(item: pytest.Item) -> int:
     """The place of a test among the slow ones; beyond their end for a quick one."""
-    name = item.path.relative_to(HERE).as_posix()
-    return next((rank for rank, place in enumerate(SLOW) if name.startswith(place)), len(SLOW))
+    places = enumerate(SLOW)
+    return next((rank for rank, place in places if _place(item).startswith(place)), len(SLOW))
 
 
 @pytest.fixture
