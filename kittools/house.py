@@ -8,8 +8,6 @@ inside functions and under TYPE_CHECKING; no module of the project is executed.
 from __future__ import annotations
 
 import ast
-import re
-import textwrap
 from collections.abc import Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
 from html import escape
@@ -82,15 +80,14 @@ def rooms(graph: Graph) -> Graph:
 
 # -- the picture -----------------------------------------------------------------------------------
 
-_BOX_W, _BOX_H, _GAP_X, _GAP_Y, _BAR_H, _EDGE = 200, 102, 60, 22, 34, 24  # pixels
+_BOX_W, _BOX_H, _GAP_X, _GAP_Y, _BAR_H, _EDGE = 136, 50, 54, 20, 42, 20  # pixels
 
 
 def picture(root: Path = ROOT) -> str:
     """The plan as SVG: rooms from left to right, an arrow from a room to each that imports it.
 
     Left out are the small modules that many share, which form the floor, the notebooks, which use
-    all and form the roof, and arrows that follow from others. The words in a room are the first
-    sentence of its docstring.
+    all and form the roof, and arrows that follow from others.
     """
     plan = {
         name: targets - {*FLOOR, "kitlib"}
@@ -111,15 +108,14 @@ def picture(root: Path = ROOT) -> str:
         for y, name in enumerate(column)
     }  # fmt: skip
     height = top + tallest + _GAP_Y + _BAR_H + _EDGE
-    roof = "notebooks/: the lessons call every room of kitlib, through import kitlib as kit"
-    floor = f"the floor of kitlib, small modules that the rooms share: {', '.join(FLOOR)}"
+    roof = "notebooks/: the lessons, which call kitlib"
+    floor = f"the floor of kitlib: {', '.join(FLOOR)}"
     arrows = [
         _arrow(places[target], places[name])
         for name in sorted(plan)
         for target in sorted(plan[name])
     ]
-    sentences = _sentences(root)
-    boxes = [_box(name, *places[name], sentences.get(name, "")) for name in sorted(places)]
+    boxes = [_box(name, *places[name]) for name in sorted(places)]
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
@@ -170,29 +166,12 @@ def _columns(plan: Graph) -> list[list[str]]:
     return columns
 
 
-def _sentences(root: Path) -> dict[str, str]:
-    """What each room is for: the first sentence of its docstring, without its name."""
-    purposes = {}
-    for name, path in modules(root).items():
-        if name in PACKAGES or re.fullmatch(r"kitlib\.\w+", name):
-            words = " ".join((ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "").split())
-            words = re.sub(rf"(?i)^(the )?{room(name)}: ", "", words).replace("`", "")
-            purposes[room(name)] = re.split(r"[.;](?:\s|$)", words)[0]
-    return purposes
-
-
-def _box(name: str, x: int, y: int, sentence: str) -> str:
-    fill = {"exercises": "#e3f1e4", "kittools": "#eee8f6"}
-    lines = textwrap.wrap(sentence[:1].upper() + sentence[1:], 30, max_lines=4, placeholder=" ...")
-    spans = "".join(
-        f'<tspan x="{x + 12}" dy="{0 if number == 0 else 14}">{escape(line)}</tspan>'
-        for number, line in enumerate(lines)
-    )
+def _box(name: str, x: int, y: int) -> str:
+    fill = {"exercises": "#e3f1e4", "kittools": "#eee8f6"}.get(name, "#e7eefb")
     return (
-        f'<rect x="{x}" y="{y}" width="{_BOX_W}" height="{_BOX_H}" rx="6" '
-        f'fill="{fill.get(name, "#e7eefb")}" stroke="#5b6b82"/>'
-        f'<text x="{x + 12}" y="{y + 23}" font-size="15" font-weight="600" fill="#1b2330">'
-        f'{name}</text><text x="{x + 12}" y="{y + 43}" font-size="11" fill="#3b4658">{spans}</text>'
+        f'<rect x="{x}" y="{y}" width="{_BOX_W}" height="{_BOX_H}" rx="6" fill="{fill}" '
+        f'stroke="#5b6b82"/><text x="{x + _BOX_W // 2}" y="{y + 32}" font-size="21" '
+        f'text-anchor="middle" fill="#1b2330">{name}</text>'
     )
 
 
@@ -208,7 +187,7 @@ def _arrow(start: tuple[int, int], end: tuple[int, int]) -> str:
 def _bar(words: str, width: int, y: int, fill: str) -> str:
     return (
         f'<rect x="{_EDGE}" y="{y}" width="{width - 2 * _EDGE}" height="{_BAR_H}" rx="6" '
-        f'fill="{fill}" stroke="#5b6b82"/><text x="{width // 2}" y="{y + 22}" font-size="13" '
+        f'fill="{fill}" stroke="#5b6b82"/><text x="{width // 2}" y="{y + 27}" font-size="18" '
         f'text-anchor="middle" fill="#1b2330">{escape(words)}</text>'
     )
 
