@@ -158,8 +158,8 @@ def test(fast: bool, arguments: tuple[str, ...]) -> None:
         for tool in (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]):
             console.print(" ".join(tool))
             status |= subprocess.call([sys.executable, "-m", *tool], cwd=ROOT)
-    # Most tests wait for a broker, a session timeout or a kernel: more at once than cores.
-    at_once = str(min(2 * (os.cpu_count() or 1) + 1, 8))
+    # Most tests wait for a broker, a session timeout or a kernel: two at once for each core.
+    at_once = str(min(2 * (os.cpu_count() or 1), 8))
     several = () if arguments else ("-n", at_once, "--dist", "worksteal")
     options = [*several, *(["--fast"] if fast else []), *arguments]
     status |= subprocess.call([sys.executable, "-m", "pytest", *options], cwd=ROOT)

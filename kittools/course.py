@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import ast
 import atexit
+import os
 import re
+import sys
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import nbformat
+from traitlets.config import Config
 
 from kitlib.errors import KitError
 
@@ -119,27 +123,29 @@ def execute(
     if solutions:
         with_solutions(notebook)
     code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    client = NotebookClient(
-        notebook,
-        timeout=_CELL_TIMEOUT_S,
-        kernel_name="python3",
-        # Warnings of the kernel itself are not the lesson's.
-        extra_arguments=["--IPKernelApp.log_level=40"],
-        resources={"metadata": {"path": str(path.parent)}},
-        **(hooks or {}),
-    )
     begin = time.perf_counter()
     problem = ""
-    try:
-        client.execute()
-    except CellExecutionError as error:
-        problem = f"{error.ename}: {error.evalue or _line(error.traceback)}"
-    except CellTimeoutError as error:
-        problem = str(error).splitlines()[0]
-    except RuntimeError as error:  # the kernel died, before it was ready or in a cell
-        problem = str(error)
-        # At exit nbclient would look for the dead kernel once more, and print a trace.
-        atexit.unregister(client._cleanup_kernel)
+    with TemporaryDirectory(prefix="kit-kernel-", ignore_cleanup_errors=True) as folder:
+        client = NotebookClient(
+            notebook,
+            timeout=_CELL_TIMEOUT_S,
+            kernel_name="python3",
+            config=kernel_config(folder),
+            # Warnings of the kernel itself are not the lesson's.
+            extra_arguments=["--IPKernelApp.log_level=40"],
+            resources={"metadata": {"path": str(path.parent)}},
+            **(hooks or {}),
+        )
+        try:
+            client.execute()
+        except CellExecutionError as error:
+            problem = f"{error.ename}: {error.evalue or _line(error.traceback)}"
+        except CellTimeoutError as error:
+            problem = str(error).splitlines()[0]
+        except RuntimeError as error:  # the kernel died, before it was ready or in a cell
+            problem = str(error)
+            # At exit nbclient would look for the dead kernel once more, and print a trace.
+            atexit.unregister(client._cleanup_kernel)
     seconds = time.perf_counter() - begin
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
@@ -154,6 +160,19 @@ def execute(
         elif len(outcomes) < exercises:
             problem = f"with its solutions only {len(outcomes)} of {exercises} exercises answered"
     return Result(path.stem, len(code), claims, exercises, seconds, problem, outcomes)
+
+
+def kernel_config(folder: str) -> Config:
+    """Have the kernel listen on sockets in a folder of its own, where the system has such sockets.
+
+    Jupyter chooses ports by trying which are free. Until the kernel listens, a broker or another
+    kernel may have taken one of them, and the kernel then hangs.
+    """
+    # The path of a socket has at most some hundred bytes.
+    if sys.platform == "win32" or len(os.fsencode(folder)) > 80:
+        return Config()
+    place = {"transport": "ipc", "connection_file": os.path.join(folder, "kernel.json")}
+    return Config(ConnectionFileMixin=place)
 
 
 def _outcomes(notebook: Any) -> Iterable[tuple[str, str]]:

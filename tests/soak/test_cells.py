@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import nbformat
@@ -68,7 +69,9 @@ class Kernel:
 
     def __init__(self, folder: Path) -> None:
         self.mark = uuid.uuid4().hex
-        self._manager = KernelManager(kernel_name="python3")
+        self._folder = TemporaryDirectory(prefix="kit-kernel-", ignore_cleanup_errors=True)
+        config = course.kernel_config(self._folder.name)
+        self._manager = KernelManager(kernel_name="python3", config=config)
         self._manager.start_kernel(
             cwd=str(folder),
             env=os.environ | {MARK: self.mark},
@@ -151,6 +154,7 @@ class Kernel:
     def shutdown(self) -> None:
         self._client.stop_channels()
         self._manager.shutdown_kernel()
+        self._folder.cleanup()
 
 
 @pytest.fixture

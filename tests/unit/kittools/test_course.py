@@ -41,6 +41,20 @@ def test_run_counts_claims_and_reports_a_failure(tmp_path: Path) -> None:
         course.find(["77"])
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such sockets")
+def test_a_kernel_takes_no_port_that_another_program_may_take(tmp_path: Path) -> None:
+    cells = ["import json\nfrom ipykernel.connect import get_connection_file",
+             "json.load(open(get_connection_file()))['transport']"]  # fmt: skip
+    path = tmp_path / "95_sockets.ipynb"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    nbformat.write(notebook, path)
+    assert course.execute(path, output=tmp_path / "kept").passed
+    kept = nbformat.read(tmp_path / "kept" / path.name, as_version=4)
+    assert kept.cells[1].outputs[0]["data"]["text/plain"] == "'ipc'"
+    long = course.kernel_config("/" + "x" * 100)
+    assert not long, "the path of a socket would be too long"
+
+
 def test_a_folder_without_lessons_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
