@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from jupyter_client.manager import KernelManager
+from kernels import started_kernel
 from labs import kernel, server
 from leavings import ROOT, Leavings
 
@@ -106,24 +106,16 @@ def test_a_kernel_is_restarted_at_a_random_moment(
     for number in range(times(1, 20)):
         moment = random.Random(number).uniform(0, LATEST_S)
         leavings = Leavings(tmp_path / str(number))
-        kernel = KernelManager()
-        kernel.start_kernel(cwd=str(ROOT), env=leavings.environment)
-        client = kernel.client()
-        client.start_channels()
-        try:
-            client.wait_for_ready(60)
+        with started_kernel(cwd=str(ROOT), env=leavings.environment) as (manager, client):
             client.execute(OWNER)
             time.sleep(moment)
             leavings.processes()
-            old = kernel.provisioner.pid
-            kernel.restart_kernel(now=number % 2 == 0)
+            old = manager.provisioner.pid
+            manager.restart_kernel(now=number % 2 == 0)
             client.wait_for_ready(60)
             client.execute_interactive("import kitlib as kit; kafka = kit.connect()", timeout=60)
             ours = {process.pid for process in leavings.processes()}
-            assert kernel.provisioner.pid in ours and old not in ours
-        finally:
-            client.stop_channels()
-            kernel.shutdown_kernel(now=True)
+            assert manager.provisioner.pid in ours and old not in ours
         left, _ = leavings.after(5)
         assert left == [], f"after {moment:.2f} s"
 

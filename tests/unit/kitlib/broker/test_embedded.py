@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from jupyter_client.manager import KernelManager
+from kernels import started_kernel
 
 from kitlib.broker import Broker
 from kitlib.errors import KitError
@@ -74,19 +74,13 @@ def test_nothing_is_left_however_the_owner_ends(how: str) -> None:
 
 
 def test_in_a_kernel_the_stop_button_leaves_it_and_a_restart_ends_it() -> None:
-    kernel = KernelManager()
-    kernel.start_kernel(cwd=str(ROOT))
-    client = kernel.client()
-    client.start_channels()
-    client.wait_for_ready(60)
-
     def ask(code: str) -> str:
         """What the last expression shows."""
         client.execute_interactive(f"shown = repr({code})", timeout=60)
         reply = client.execute("", user_expressions={"shown": "shown"}, reply=True, timeout=60)
         return reply["content"]["user_expressions"]["shown"]["data"]["text/plain"].strip("\"'")
 
-    try:
+    with started_kernel(cwd=str(ROOT)) as (manager, client):
         client.execute_interactive("import time, kitlib as kit; kafka = kit.connect()", timeout=60)
         pids = [int(ask(f"kafka.node.process.{name}")) for name in ("pid", "guard_pid")]
         folder = ask("str(kafka.node.folder)").strip("\"'")
@@ -95,15 +89,12 @@ def test_in_a_kernel_the_stop_button_leaves_it_and_a_restart_ends_it() -> None:
         # An interrupt that comes before the learner's code runs would be lost.
         while client.get_iopub_msg(timeout=60)["msg_type"] != "stream":
             pass
-        kernel.interrupt_kernel()
+        manager.interrupt_kernel()
         client.wait_for_ready(60)
         assert ask("kafka.running") == "True"
         assert ask("kafka.topics()") == "[]"
-        kernel.restart_kernel(now=True)
+        manager.restart_kernel(now=True)
         assert all_gone(pids, folder)
-    finally:
-        client.stop_channels()
-        kernel.shutdown_kernel(now=True)
 
 
 def test_a_broker_that_was_killed_says_so_and_the_next_start_works() -> None:

@@ -16,6 +16,7 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import CommitFailedError
 from kafka.structs import OffsetAndMetadata
+from kernels import started_kernel
 
 from kitlib._wait import wait_until
 from kitlib.broker import Broker
@@ -256,10 +257,7 @@ def test_a_second_interrupt_kills_those_that_do_not_listen(kafka: Broker) -> Non
 
 @POSIX
 def test_a_cell_that_is_interrupted_elsewhere_stops_them_too() -> None:
-    from jupyter_client.manager import start_new_kernel
-
-    manager, client = start_new_kernel(env={**os.environ, "PYTHONPATH": str(ROOT)})
-    try:
+    with started_kernel(env={**os.environ, "PYTHONPATH": str(ROOT)}) as (manager, client):
 
         def run(code: str) -> list[str]:
             shown: list[str] = []
@@ -285,9 +283,6 @@ def test_a_cell_that_is_interrupted_elsewhere_stops_them_too() -> None:
         shown = "".join(run("def f(me):\n    x = 1\n    x.y\nteam = Workers(team._connection, f)\n"
                            "team.start('ben').wait(20)"))  # fmt: skip
         assert "ben failed in line 3 of its cell, `x.y`: AttributeError" in shown
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
 
 
 @POSIX
