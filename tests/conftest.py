@@ -30,7 +30,7 @@ SLOW = (
     "scenarios/test_lessons.py", "browser/", "unit/kittools/test_bundle.py",
     "unit/kittools/bench/", "unit/kittools/test_cli.py", "unit/kittools/test_course.py",
     "unit/kittools/test_doctor.py", "unit/kittools/test_soak.py", "soak/",
-    "scenarios/test_launcher.py", "scenarios/test_locked.py",
+    "scenarios/test_launcher.py", "unit/kitlib/broker/test_prepare.py", "scenarios/test_locked.py",
 )  # fmt: skip
 # Their tests share what takes half a minute to start, and so stay with one worker.
 TOGETHER = "scenarios/test_locked.py"
