@@ -77,7 +77,7 @@ def lab(folder: Path) -> Iterator[str]:
     """JupyterLab in a folder, as `kit lab` starts it; it and its kernels end with the block.
 
     Gives the address of a notebook's page, with {} in place of its name. Raises KitError if
-    JupyterLab does not answer within two minutes.
+    JupyterLab does not answer within five minutes.
     """
     token = secrets.token_hex(8)
     command = [
@@ -102,7 +102,7 @@ def lab(folder: Path) -> Iterator[str]:
 
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:
     """Wait until the server answers at the address that its log names; returns that address."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline and process.poll() is None:
         for word in log.read_text("utf-8", "replace").split():
             if word.startswith("http://127.0.0.1:"):
