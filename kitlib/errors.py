@@ -8,6 +8,10 @@ lessons show them unchanged.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
+
+# The way to the commands: in a clone the launcher, elsewhere what the package has installed.
+COMMAND = "./kit" if Path(__file__).parent.with_name("kit").is_file() else "kit"
 
 
 class KitError(Exception):
@@ -15,7 +19,7 @@ class KitError(Exception):
 
     what, why, fix: str, one or more plain sentences each; `why` and `fix` may be empty. A subclass
     may set defaults for them as class attributes. `str(error)` gives the parts that are not empty,
-    each on its own line.
+    each on its own line. A fix names a command as in a clone, `./kit lab`.
     """
 
     what: str = ""
@@ -25,14 +29,12 @@ class KitError(Exception):
     def __init__(self, what: str = "", why: str = "", fix: str = "") -> None:
         self.what = what or type(self).what
         self.why = why or type(self).why
-        self.fix = fix or type(self).fix
+        self.fix = (fix or type(self).fix).replace("./kit ", f"{COMMAND} ")
         # args hold all three, so that the error survives pickling on its way out of a worker.
         super().__init__(self.what, self.why, self.fix)
 
     def __str__(self) -> str:
-        return "\n".join(
-            _sentence(part) for part in (self.what, self.why, self.fix) if part.strip()
-        )
+        return "\n".join(_sentence(part) for part in self.args if part.strip())
 
 
 def wrong_type(expected: str, value: object, fix: str = "") -> KitError:

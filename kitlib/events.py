@@ -29,7 +29,9 @@ import msgspec
 
 from kitlib.errors import KitError
 
-DATA = Path(__file__).resolve().parent.parent / "data"
+_HERE = Path(__file__).resolve().parent
+# An installed package has the sample data among its files, and a clone has it beside them.
+DATA = _HERE / "data" if (_HERE / "data").is_dir() else _HERE.parent / "data"
 MAX_BYTES = 4096  # an event has about 90; anything this long is not one
 
 # \Z and not $, which would let a newline through at the end.
@@ -121,9 +123,8 @@ def load_lines(limit: int | None = None) -> list[bytes]:
     except OSError as error:
         raise KitError(
             what=f"The sample data cannot be read: {path}",
-            why=f"{error.strerror}. The kit looks for the folder data/ beside the folder kitlib/",
-            fix="Work in a clone of the repository, where `python -m kittools.sample_data` writes "
-            "the files again",
+            why=str(error.strerror),
+            fix="Run `python -m kittools.sample_data`, which writes it again",
         ) from None
 
 
@@ -185,15 +186,12 @@ def _explain(data: bytes) -> str:
     if not isinstance(value, dict):
         return f"An event is a JSON object, and this is {_kind(value)}."
     fields = EnrollmentEvent.__struct_fields__
-    for name in fields:
-        if name not in value:
-            return f"The field {name} is missing."
-    for name in value:
-        if name not in fields:
-            return f"The field {_short(name)} does not belong to an event."
-    for name in fields:
-        if not isinstance(value[name], str):
-            return f"The field {name} must be text, not {_kind(value[name])}."
+    if missing := [name for name in fields if name not in value]:
+        return f"The field {missing[0]} is missing."
+    if unknown := [name for name in value if name not in fields]:
+        return f"The field {_short(unknown[0])} does not belong to an event."
+    if wrong := [name for name in fields if not isinstance(value[name], str)]:
+        return f"The field {wrong[0]} must be text, not {_kind(value[wrong[0]])}."
     return (
         f"The field timestamp is not a date and time as in 2026-09-01T08:00:03Z: "
         f"{_short(value['timestamp'])}."

@@ -7,10 +7,10 @@ try:
     from kittools.cli import main
 except ImportError as error:
     venv = Path(__file__).parent.parent / ".venv"
-    sys.stderr.write(
-        f"kit: The environment of the kit is damaged.\n{error}.\n"
-        f"Remove the folder {venv} and run the same command again: it is made again.\n"
-    )
+    fix = f"Remove the folder {venv} and run the same command again: it is made again."
+    if not venv.is_dir():
+        fix = "Install the kit again, with all that it needs."
+    sys.stderr.write(f"kit: The environment of the kit is damaged.\n{error}.\n{fix}\n")
     raise SystemExit(1) from None
 
 main()

