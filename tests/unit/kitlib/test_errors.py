@@ -2,6 +2,9 @@
 
 import pickle
 
+import pytest
+
+from kitlib import errors
 from kitlib.errors import KitError
 
 
@@ -22,6 +25,13 @@ def test_a_subclass_sets_defaults() -> None:
         "x.",
     ]
     assert Closed(fix="x").fix == "x" and Closed.fix == "Make a new one"
+
+
+def test_a_fix_names_the_command_that_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    fix = "Run `./kit doctor`, or ./kit reset."
+    assert KitError(fix=fix).fix == fix, "in a clone the launcher"
+    monkeypatch.setattr(errors, "COMMAND", "kit")
+    assert KitError(fix=fix).fix == "Run `kit doctor`, or kit reset."
 
 
 def test_it_survives_pickling() -> None:

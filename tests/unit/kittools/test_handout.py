@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -173,6 +174,32 @@ def test_what_needs_a_clone_says_so(command: str, monkeypatch: pytest.MonkeyPatc
         refused = CliRunner().invoke(cli.cli, arguments)
         assert isinstance(refused.exception, KitError)
         assert f"`kit {command}` works in a clone" in str(refused.exception)
+
+
+def test_what_needs_the_makers_packages_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the environment of `environment.yml`, which has a clone but not its tests' packages."""
+    monkeypatch.setattr(cli, "find_spec", lambda name: None)
+    refused = CliRunner().invoke(cli.cli, ["test"])
+    assert isinstance(refused.exception, KitError)
+    assert "`kit test` needs packages that are not installed" in str(refused.exception)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot replace a process")
+def test_in_a_clone_too_a_learner_may_work_on_copies_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KIT_CACHE_DIR", "cache")
+    monkeypatch.setattr(cli, "prepare", lambda: None)
+    started: list[list[str]] = []
+    monkeypatch.setattr(os, "execv", lambda path, command: started.append(command))
+    done = CliRunner().invoke(cli.cli, ["lab", "--folder", "mine", "--no-browser"])
+    assert done.exit_code == 0, done.output
+    [command] = started
+    assert f"--ServerApp.root_dir={tmp_path / 'mine'}" in command and "--no-browser" in command
+    assert f"--LabApp.default_url=/lab/tree/{handout.FIRST}" in command
+    assert set(held(tmp_path / "mine")) >= {path.name for path in course.find()}
+    assert os.environ["KIT_CACHE_DIR"] == str(tmp_path / "cache"), "kernels run in other folders"
 
 
 def test_the_note_is_plain(tmp_path: Path, lessons: Path) -> None:
