@@ -308,17 +308,26 @@ def test_nothing_in_the_environment_or_the_folder_changes_a_lesson(
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-def test_a_damaged_environment_of_python_is_explained(tmp_path: Path) -> None:
-    """What the launcher hands over to may miss a package: half of a folder was removed."""
+@pytest.mark.skipif(sys.platform == "win32", reason="an interpreter that is a link")
+@pytest.mark.parametrize("launched", [True, False], ids=["the launcher's", "somebody's own"])
+def test_a_damaged_environment_of_python_is_explained(tmp_path: Path, launched: bool) -> None:
+    """What runs the commands may miss a package: half of a folder was removed."""
     for room in ("kitlib", "kittools"):
         shutil.copytree(ROOT / room, tmp_path / room)
+    environment = tmp_path / "env"
+    python = environment / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(base_python())
+    if launched:
+        (environment / "kit-stamp").touch()
     ran = subprocess.run(
-        [sys.executable, "-S", "-m", "kittools", "lab"],
+        [python, "-S", "-m", "kittools", "lab"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
     )
     assert ran.returncode == 1
     assert "environment of the kit is damaged" in ran.stderr
-    assert f"Remove the folder {tmp_path / '.venv'} and run" in ran.stderr
+    assert (f"Remove the folder {environment} and run" in ran.stderr) == launched
+    assert ("Install the kit again" in ran.stderr) != launched
     assert "Traceback" not in ran.stderr
