@@ -7,6 +7,7 @@ know what the condition means.
 
 from __future__ import annotations
 
+import reprlib
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -16,27 +17,25 @@ from kitlib.errors import KitError
 T = TypeVar("T")
 
 _POLL_S = 0.02
+_LOOK_S = 0.05  # a look counts as no more: a machine that is busy, or was asleep, gets more time
 
 
-def wait_until(condition: Callable[[], T], what: str, timeout_s: float = 20) -> T:
+def wait_until(condition: Callable[[], T], what: str, timeout_s: float = 60) -> T:
     """Call `condition` every 20 ms until it returns something true, and return that.
 
     what: a few words for the error, such as "both members own partitions". timeout_s: seconds; at
     least one call is made. Raises KitError when the time is up; an error that the condition itself
     raises is passed on.
     """
-    deadline = time.monotonic() + timeout_s
+    left, looked = timeout_s, time.monotonic()
     while not (answer := condition()):
-        if time.monotonic() >= deadline:
+        if left <= 0:
             raise KitError(
                 what=f"Waited {timeout_s:g} s, and this did not happen: {what}",
-                why=f"The condition last returned {_short(answer)}",
+                why=f"The condition last returned {reprlib.repr(answer)}",
                 fix="Look at what should have caused it, or allow more time with timeout_s=",
             )
         time.sleep(_POLL_S)
+        now = time.monotonic()
+        left, looked = left - min(now - looked, _LOOK_S), now
     return answer
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."

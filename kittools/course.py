@@ -24,7 +24,7 @@ from traitlets.config import Config
 from kitlib.errors import KitError
 from kittools.handout import NOTEBOOKS
 
-_CELL_TIMEOUT_S = 120
+_CELL_TIMEOUT_S = 600  # a cell that hangs; on a busy machine some take a minute or two
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _AT = re.compile(r"^-+> *\d+ (.*)$", re.MULTILINE)
 _OUTCOME = re.compile(r"Exercise (\d\d\.\d+): (Right|Not yet|Open)\.")

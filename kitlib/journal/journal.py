@@ -76,7 +76,7 @@ class Journal(Tape):
         """
         return list(filter(matcher(kind, equals), self.since(0)))
 
-    def wait(self, kind: str, count: int = 1, timeout_s: float = 20, **equals: Any) -> list[Row]:
+    def wait(self, kind: str, count: int = 1, timeout_s: float = 60, **equals: Any) -> list[Row]:
         """Wait until there are `count` rows of this kind with these fields; returns all there are.
 
         timeout_s: seconds. Raises KitError when they are over, which says what was seen instead.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Workers", "stop_all"]
 
-START_S = 30.0
+START_S = 60.0
 _teams: list[Workers] = []  # those that may have running workers
 
 

@@ -76,7 +76,7 @@ def night(
     ("prediction", "journal", "state", "says"),
     [
         (False, night(), "right", "ben took over 1.8 s after the crash"),
-        (False, night(gap=6.1), "wrong", "nobody read for 6.1 s"),
+        (False, night(gap=20.1), "wrong", "nobody read for 20.1 s"),
         (False, night("failed", killed=False), "wrong", "refused (CommitFailedError)"),
         (False, night("failed", killed=False, twice=True), "wrong", "away from poll()"),
         (False, night(twice=True), "wrong", "processed twice"),
