@@ -17,7 +17,6 @@ from kitlib.errors import KitError
 T = TypeVar("T")
 
 _POLL_S = 0.02
-_LOOK_S = 0.05  # a look counts as no more: a machine that is busy, or was asleep, gets more time
 
 
 def wait_until(condition: Callable[[], T], what: str, timeout_s: float = 60) -> T:
@@ -37,5 +36,5 @@ def wait_until(condition: Callable[[], T], what: str, timeout_s: float = 60) -> 
             )
         time.sleep(_POLL_S)
         now = time.monotonic()
-        left, looked = left - min(now - looked, _LOOK_S), now
+        left, looked = left - min(now - looked, 2 * _POLL_S), now  # a busy machine gets more time
     return answer

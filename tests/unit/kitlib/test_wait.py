@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from types import SimpleNamespace
 
 import pytest
 
+from kitlib import _wait
 from kitlib._wait import wait_until
 from kitlib.errors import KitError
 
@@ -30,3 +32,12 @@ def test_an_error_of_the_condition_is_passed_on() -> None:
     looks = itertools.count()
     with pytest.raises(ZeroDivisionError):
         wait_until(lambda: 0 if next(looks) < 2 else 1 / 0, "a division", timeout_s=5)
+
+
+def test_a_look_that_takes_long_does_not_use_up_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine that is busy, or asleep: ten seconds pass between two looks."""
+    clock = itertools.count(step=10)
+    slow = SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda _: None)
+    monkeypatch.setattr(_wait, "time", slow)
+    looks = iter([False] * 5 + [True])
+    assert wait_until(lambda: next(looks), "a sixth look", timeout_s=1)

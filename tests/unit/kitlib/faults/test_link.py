@@ -60,6 +60,38 @@ def test_a_request_waits_for_the_connection_to_its_broker() -> None:
         assert thread.submit(asyncio.run, forwarded()).result() == request
 
 
+class Undone(asyncio.Protocol):
+    """As CPython before 3.11.4: what is paused while a connection is made reads all the same."""
+
+    def __init__(self, link: ProxyLink) -> None:
+        self.link = link
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        asyncio.get_running_loop().call_soon(transport.resume_reading)
+        self.link.up.connection_made(transport)
+
+
+def test_nothing_is_read_before_the_broker_is_there_even_where_a_pause_is_undone() -> None:
+    async def reading() -> bool:
+        proxy = Proxy(report=print)
+        proxy.spawn = lambda work: work.close()  # type: ignore[method-assign]  # never connects
+        link = ProxyLink(proxy, ("127.0.0.1", 1))
+        here, there = socket.socketpair()
+        with here, there:
+            transport, _ = await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: Undone(link), there
+            )
+            for _ in range(3):  # rounds of the loop, in which it would begin to read
+                await asyncio.sleep(0)
+            begun = transport.is_reading()
+            link.cut()
+        return begun
+
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(asyncio.run, reading()).result() is False
+
+
 def member(me: Any) -> None:
     consumer = KafkaConsumer(
         "group-behind", **me.connection, group_id="behind", auto_offset_reset="earliest"
