@@ -251,3 +251,10 @@ def test_notebooks_hold_no_outputs_and_install_nothing(path: Path) -> None:
     for cell in code_cells(path, solved=False):
         assert (cell.outputs, cell.execution_count) == ([], None)
         assert not re.search(r"^\s*[%!]|import \*", cell.source, re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_no_member_of_a_lesson_is_taken_for_dead_because_the_machine_is_busy(path: Path) -> None:
+    for cell in nbformat.read(path, as_version=4).cells:
+        for number in re.findall(r"session_timeout_ms\"?[=:] ?([\d_]+)", cell.source):
+            assert int(number) >= 4000, cell.source
