@@ -11,9 +11,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from kitlib.broker import Broker
 from kitlib.broker import _prepare as prepare
+
+settings.register_profile("kit", deadline=None)  # on a busy machine an example may take long
+settings.load_profile("kit")
 
 
 @pytest.fixture(scope="session")
