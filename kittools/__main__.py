@@ -6,7 +6,7 @@ from pathlib import Path
 try:
     from kittools.cli import main
 except ImportError as error:
-    environment = Path(sys.executable).parent.parent
+    environment = Path(sys.executable).parent.parent.resolve()
     fix = "Install the kit again, with all that it needs."
     if (environment / "kit-stamp").exists():  # the launcher made it
         fix = f"Remove the folder {environment} and run the same command again: it is made again."

@@ -8,6 +8,7 @@ installer that put the kit among its packages. The commands of `kit bench` are i
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -24,6 +25,7 @@ from kitlib.broker import _parts as parts
 from kitlib.broker import _sweep as sweep
 from kitlib.errors import COMMAND, KitError
 from kittools import handout
+from kittools._surroundings import settle
 from kittools._terminal import console, prepare, print_line
 from kittools.bench import _lab
 from kittools.bench._commands import bench
@@ -31,6 +33,7 @@ from kittools.bench._commands import bench
 ROOT = Path(__file__).parent.parent
 # What these work with, the tests, the pages and the locks, is in a clone only.
 _NEED_CLONE = {"bench", "bundle", "docs", "soak", "test"}
+_NOT_WRITTEN = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC)
 _PASS_ON = {
     "ignore_unknown_options": True,
     "allow_extra_args": True,
@@ -78,11 +81,11 @@ def lab(folder: Path | None, arguments: tuple[str, ...]) -> None:
         handout.hand_out(root, print_line)
         print_line(f"The lessons are in {root}.")
     prepare()
-    settings = Path(sys.prefix) / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
-    settings.parent.mkdir(parents=True, exist_ok=True)
-    # By default JupyterLab asks the network for news and updates at every start.
-    news = {"fetchNews": "false", "checkForUpdates": False}
-    settings.write_text(json.dumps({"@jupyterlab/apputils-extension:notification": news}), "utf-8")
+    if root == ROOT and not os.access(ROOT / "notebooks", os.W_OK):
+        print_line(
+            f"{ROOT} cannot be written, so changes to the lessons cannot be saved there. To keep"
+            f" your work: {COMMAND} lab --folder FOLDER, in which you may write."
+        )
     command = [sys.executable, "-m", "jupyterlab", "--LabApp.extension_manager=readonly"]
     command.append("--ServerApp.ip=127.0.0.1")
     ours = {
@@ -128,6 +131,7 @@ def run(lessons: tuple[str, ...], output: Path | None, solutions: bool) -> None:
 @click.option("--at-once", default=1, type=_AT_LEAST_1, show_default=True, help="Lessons at once.")
 @click.option("--no-faults", is_flag=True, help="Only the lessons.")
 @click.option("--no-lessons", is_flag=True, help="Only the faults.")
+@click.option("--machines", is_flag=True, help="Only the machines of tests/helpers/machines.py.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
@@ -141,6 +145,7 @@ def soak(
     at_once: int,
     no_faults: bool,
     no_lessons: bool,
+    machines: bool,
     output: Path,
 ) -> None:
     """Try to break the kit for hours: every fault at full length, then the lessons in rounds."""
@@ -148,11 +153,14 @@ def soak(
 
     if no_faults and no_lessons:
         raise click.UsageError("--no-faults and --no-lessons together leave nothing to run.")
+    if machines and (no_faults or lessons):
+        raise click.UsageError("--machines tries machines only, not lessons, and no other faults.")
     prepare()
     count = soaking.Count()
     begin = time.monotonic()
-    status = 0 if no_faults else soaking.faults(count, output)
-    if not no_lessons:
+    tests = soaking.MACHINES if machines else soaking.FAULTS
+    status = 0 if no_faults else soaking.faults(count, output, tests)
+    if not no_lessons and not machines:
         if hours is not None:
             rounds = sys.maxsize
         until = float("inf") if hours is None else begin + 3600 * hours
@@ -303,7 +311,16 @@ def reset(yes: bool) -> None:
 def main() -> None:
     """Run the command line; print a `KitError` as its sentences, without a trace."""
     try:
+        settle()
         cli(prog_name="kit")
     except KitError as error:
         click.echo(f"kit: {error}", err=True)
-        raise SystemExit(1) from None
+    except OSError as error:
+        if error.errno not in _NOT_WRITTEN:
+            raise
+        click.echo(
+            f"kit: A file or folder cannot be written.\n{error}\nGet the right to write there, or"
+            " copy the kit's folder to a place of your own, and run it again.",
+            err=True,
+        )
+    raise SystemExit(1)

@@ -53,6 +53,9 @@ def _guarded(check: Callable[[], Check]) -> Check:
 
 def _python() -> Check:
     version = platform.python_version()
+    if not __debug__:
+        fix = "Unset PYTHONOPTIMIZE: kafka-python cannot connect without its assertions"
+        return Check("Python", False, f"{version} without assertions", fix)
     fix = "Start the kit with Python 3.11 or newer: python3.12 kit doctor"
     return Check("Python", sys.version_info >= (3, 11), version, fix)
 

@@ -25,6 +25,7 @@ from kittools import course
 
 ROOT = Path(__file__).parent.parent
 FAULTS = ROOT / "tests" / "soak"
+MACHINES = FAULTS / "test_machines.py"
 _Task = tuple[int, Path, bool]  # round, lesson, solved?
 
 
@@ -64,7 +65,8 @@ def faults(count: Count, output: Path, tests: Path = FAULTS) -> int:
     """Run the tests in `tests/soak` in their long form and count; returns pytest's exit status.
 
     output: folder for the report. A test reports how often it repeated its fault with
-    `record_property("times", n)`. Raises KitError if pytest itself fails, or skips every test.
+    `record_property("times", n)`, and with "what" a name of its own. Raises KitError if pytest
+    itself fails, or skips every test.
     """
     begin = time.monotonic()
     output.mkdir(parents=True, exist_ok=True)
@@ -79,14 +81,15 @@ def faults(count: Count, output: Path, tests: Path = FAULTS) -> int:
             "Read what it printed above, then run `kit soak` again.",
         )
     for case in ElementTree.parse(report).iter("testcase"):
-        what = (case.get("name") or "").removeprefix("test_").split("[")[0].replace("_", " ")
+        told = {p.get("name"): p.get("value") or "" for p in case.iter("property")}
+        name = (case.get("name") or "").removeprefix("test_").split("[")[0].replace("_", " ")
+        what = told.get("what", name)
         lines = {part.tag: str(part.get("message")).partition("\n")[0] for part in case}
         if "skipped" in lines:
             count.skipped.setdefault(what, []).append(f"skipped: {lines['skipped']}")
             continue
-        times = [p.get("value") for p in case.iter("property") if p.get("name") == "times"]
         problem = lines.get("failure") or lines.get("error") or ""
-        count.add(what, int(times[0] or 1) if times else 1, problem)
+        count.add(what, int(told.get("times") or 1), problem)
     if not count.runs:
         raise KitError(
             "Every fault was skipped, so nothing was tested",

@@ -13,6 +13,7 @@ import errno
 import hashlib
 import os
 import platform
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -33,14 +34,8 @@ _BUNDLED = Path(__file__).parent.parent.parent / "bundle" / "jars"  # what `kit 
 
 # Every jar gets this time: the start-up cache recognises its jars by it, even after a new download.
 _MTIME_S = 1_000_000_000
-# Somebody set them for another JVM; they would change ours.
-_FOREIGN = (
-    "JAVA_TOOL_OPTIONS",
-    "_JAVA_OPTIONS",
-    "JDK_JAVA_OPTIONS",
-    "JDK_AOT_VM_OPTIONS",
-    "CLASSPATH",
-)
+# Variables of this name were set for another JVM; they would change ours.
+_FOREIGN = re.compile("_?JAVA_.*OPTIONS|JDK_.*OPTIONS|CLASSPATH")
 
 Progress = Callable[[str, int, int], None]
 """Called with a step's name, how much of it is done, and how much there is."""
@@ -80,7 +75,7 @@ def remove(path: Path) -> None:
 
 def environment() -> dict[str, str]:
     """The JVM's environment, without variables that change its options or what it reads."""
-    env = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+    env = {name: value for name, value in os.environ.items() if not _FOREIGN.fullmatch(name)}
     if sys.platform == "linux":
         env["LC_ALL"] = "C.UTF-8"  # in the C locale a JVM cannot open a file with a Greek name
     return env

@@ -42,6 +42,12 @@ def connect() -> Kafka:
     Raises KitError when it cannot be reached or started, or a setting is wrong.
     """
     global _current
+    if not __debug__:
+        raise KitError(
+            "Python was told to leave out assertions, by -O or PYTHONOPTIMIZE",
+            "kafka-python cannot connect without its own, and a lesson would check nothing",
+            "Unset PYTHONOPTIMIZE and start again, or start the kit with `./kit lab`.",
+        )
     servers = os.environ.get("KIT_BOOTSTRAP_SERVERS", "").strip()
     with _lock:
         if servers:

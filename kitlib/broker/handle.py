@@ -187,9 +187,8 @@ class Kafka:
         from kitlib.faults import Faults
 
         if not isinstance(faults, Faults):
-            raise wrong_type(
-                "faults", faults, "Write faults = kit.Faults(), then kafka.behind(faults)"
-            )
+            fix = "Write faults = kit.Faults(), then kafka.behind(faults)"
+            raise wrong_type("faults", faults, fix)
         connection = Connection(faults.behind(self.connection))
         self.admin()  # says what is wrong if there is no broker
         return connection

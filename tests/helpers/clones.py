@@ -43,6 +43,17 @@ def kit(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProces
     )
 
 
+def person() -> list[str]:
+    """What makes a command obey the modes of files, as a person's does: root's would not."""
+    if not hasattr(os, "geteuid"):
+        pytest.skip("Windows has no modes of files")
+    if os.geteuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        pytest.skip("root ignores the modes of files, and there is no setpriv to change that")
+    return ["setpriv", "--bounding-set", "-dac_override,-dac_read_search,-fowner"]
+
+
 def unreachable(folder: Path) -> dict[str, str]:
     """An environment without a network: nothing listens on port 1, and nothing is cached."""
     return elsewhere(folder, "http://127.0.0.1:1/simple")
@@ -62,10 +73,18 @@ def elsewhere(folder: Path, index: str) -> dict[str, str]:
     }
 
 
+def uv_cache() -> str:
+    """The cache of uv on this machine."""
+    uv = Path(sys.executable).with_name("uv")
+    ran = subprocess.run([uv, "cache", "dir"], capture_output=True, text=True, check=True)
+    return ran.stdout.strip()
+
+
 def copy_cache(to: Path, monkeypatch: pytest.MonkeyPatch) -> parts.Parts:
     """A cache in another folder, with all parts of the one in use; KIT_CACHE_DIR names it."""
     made = parts.parts().aot.parent
     shutil.copytree(parts.cache_folder() / "jars", to / "jars")
+    monkeypatch.setenv("UV_CACHE_DIR", uv_cache())  # it would be moved, too
     monkeypatch.setenv("KIT_CACHE_DIR", str(to))
     found = parts.parts()
     shutil.copytree(made, found.aot.parent)

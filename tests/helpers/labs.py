@@ -1,4 +1,4 @@
-"""A JupyterLab that a test has started: what it says of itself, and a kernel in it."""
+"""A JupyterLab that a test has started: what it says of itself, a kernel in it, and another's."""
 
 from __future__ import annotations
 
@@ -42,6 +42,15 @@ def kernel(
         yield client
     finally:
         client.stop_channels()
+
+
+def foreign_kernel(folder: Path) -> Path:
+    """Put a kernel with the name of the kit's into a folder, whose Python cannot run it."""
+    spec = folder / "kernels" / "python3" / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    argv = ["/bin/sh", "-c", "echo No module named ipykernel_launcher >&2; exit 1"]
+    spec.write_text(json.dumps({"argv": argv, "display_name": "Theirs", "language": "python"}))
+    return folder
 
 
 def _written(folder: Path, pattern: str, timeout_s: float) -> dict[str, Any]:

@@ -49,20 +49,45 @@ class Secured:
 def self_made(folder: Path, name: str, *hosts: x509.GeneralName) -> tuple[Path, Path]:
     """Make a certificate that vouches for itself; gives its file, and one with its key as well."""
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    return _written(folder, name, _made(key, name, key, name, hosts), key)
+
+
+def signed(folder: Path, name: str, *hosts: x509.GeneralName) -> tuple[Path, Path]:
+    """Make an authority and a certificate that it signed; gives the authority's, and the other's
+    with its key.
+    """
+    authority, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    above = f"{name}-authority"
+    public, _ = _written(folder, above, _made(authority, above, authority, above, ()), authority)
+    return public, _written(folder, name, _made(key, name, authority, above, hosts), key)[1]
+
+
+def _made(
+    key: ec.EllipticCurvePrivateKey,
+    name: str,
+    signer: ec.EllipticCurvePrivateKey,
+    issuer: str,
+    hosts: tuple[x509.GeneralName, ...],
+) -> x509.Certificate:
     today, day = datetime.datetime.now(datetime.UTC), datetime.timedelta(days=1)
-    made = (
+    builder = (
         x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(today - day)
         .not_valid_after(today + day)
-        .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
+        .add_extension(x509.BasicConstraints(key is signer, None), critical=True)
     )
+    if hosts:
+        builder = builder.add_extension(x509.SubjectAlternativeName(hosts), critical=False)
+    return builder.sign(signer, hashes.SHA256())
+
+
+def _written(
+    folder: Path, name: str, made: x509.Certificate, key: ec.EllipticCurvePrivateKey
+) -> tuple[Path, Path]:
     public = made.public_bytes(serialization.Encoding.PEM)
     private = key.private_bytes(
         serialization.Encoding.PEM,

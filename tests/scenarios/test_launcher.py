@@ -87,11 +87,14 @@ def test_where_venv_is_missing_the_message_says_what_to_install(copy: Path) -> N
     assert kit(copy, "--help").returncode == 0
 
 
-def test_an_interrupted_set_up_is_begun_again(copy: Path) -> None:
-    (copy / ".venv" / "bin").mkdir(parents=True)
-    (copy / ".venv" / "bin" / "python").write_text("half written")
+def test_an_interrupted_set_up_is_begun_again_and_an_editors_folder_stays(copy: Path) -> None:
+    for name in (".venv", ".venv-run-half"):
+        (copy / name / "bin").mkdir(parents=True)
+        (copy / name / "bin" / "python").write_text("half written")
     done = kit(copy, "--help")
     assert done.returncode == 0, done.stderr
+    assert (copy / ".venv" / "bin" / "python").read_text() == "half written"
+    assert not (copy / ".venv-run-half").exists()
 
 
 def test_two_set_ups_at_once_take_turns(copy: Path) -> None:
@@ -120,4 +123,4 @@ def test_the_launcher_explains_itself_to_an_older_python(copy: Path) -> None:
     refused = kit(copy, "lab")
     assert refused.returncode == 1
     assert "too old" in refused.stderr
-    assert not (copy / ".venv").exists()
+    assert not list(copy.glob(".venv*"))

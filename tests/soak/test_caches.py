@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from clones import ROOT, clone, copy_cache, elsewhere, kit, plain
+from clones import ROOT, clone, copy_cache, elsewhere, kit, person, plain, uv_cache
 from kafka import KafkaProducer
 from serving import serve, serve_jars
 
@@ -124,29 +124,20 @@ def test_a_damaged_wheel_of_the_installer_is_fetched_again(tmp_path: Path) -> No
     plain(refused.stderr)
     with serve(index) as url:
         # The other packages come from where they always come from.
-        mended = kit(folder, "--help", PIP_INDEX_URL=url, KIT_CACHE_DIR=str(cache), **_uv_index())
+        places = {"KIT_CACHE_DIR": str(cache), "UV_CACHE_DIR": uv_cache()}
+        mended = kit(folder, "--help", PIP_INDEX_URL=url, UV_DEFAULT_INDEX=_index(), **places)
     assert mended.returncode == 0, mended.stderr
     assert "Run all tests" in mended.stdout
 
 
-def _uv_index() -> dict[str, str]:
-    """The package index of this machine, for uv alone."""
+def _index() -> str:
+    """The package index of this machine."""
     named = os.environ.get("UV_DEFAULT_INDEX") or os.environ.get("PIP_INDEX_URL")
-    return {"UV_DEFAULT_INDEX": named} if named else {"UV_DEFAULT_INDEX": ""}
+    ask = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
+    return named or subprocess.check_output([sys.executable, "-c", ask], text=True).strip()
 
 
 # -- rights ----------------------------------------------------------------------------------------
-
-
-def person() -> list[str]:
-    """What makes a command obey the modes of files, as a person's does: root's would not."""
-    if not hasattr(os, "geteuid"):
-        pytest.skip("Windows has no modes of files")
-    if os.geteuid() != 0:
-        return []
-    if shutil.which("setpriv") is None:
-        pytest.skip("root ignores the modes of files, and there is no setpriv to change that")
-    return ["setpriv", "--bounding-set", "-dac_override,-dac_read_search,-fowner"]
 
 
 def as_person(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:

@@ -136,6 +136,8 @@ def test_kit_docs_check_without_a_browser_fails_before_it_executes_a_lesson(tmp_
         (("soak", "--at-once", "0"), "'--at-once': 0 is not in the range x>=1"),
         (("soak", "--hours", "0"), "'--hours': 0.0 is not in the range x>0"),
         (("soak", "--no-faults", "--no-lessons"), "leave nothing to run"),
+        (("soak", "--machines", "--no-faults"), "machines only"),
+        (("soak", "--machines", "05"), "machines only"),
     ],
 )
 def test_a_command_refuses_to_do_nothing(arguments: tuple[str, ...], said: str) -> None:

@@ -24,6 +24,9 @@ def test_it_is_killed(record_property, pytestconfig):
 def test_it_is_filled(where):
     assert where == "at home", "it was full"
 
+def test_it_is_odd(record_property):
+    record_property("what", "an odd machine")
+
 @pytest.mark.skip(reason="another system")
 def test_it_is_elsewhere():
     pass
@@ -66,7 +69,8 @@ def test_faults_are_counted_as_often_as_they_were_met(tmp_path: Path) -> None:
     (tests / "conftest.py").write_text(OPTION, "utf-8")
     (tests / "test_it.py").write_text(FAULTS, "utf-8")
     assert soak.faults(count, tmp_path / "report", tests) == 1
-    assert count.rows() == [("it is killed", 30, 0), ("it is filled", 2, 1)]
+    expected = [("it is killed", 30, 0), ("it is filled", 2, 1), ("an odd machine", 1, 0)]
+    assert count.rows() == expected
     assert "it was full" in count.failures["it is filled"][0]
     assert count.skipped == {"it is elsewhere": ["skipped: another system"]}
     with pytest.raises(KitError, match="did not run to their end"):
@@ -98,3 +102,20 @@ def test_a_soak_that_ends_before_its_first_lesson_has_failed(two_lessons: Path) 
     command = ["soak", "--no-faults", "--hours", "1e-9", "--output", str(two_lessons)]
     ran = CliRunner().invoke(cli.cli, command)
     assert isinstance(ran.exception, KitError) and "Nothing was tested" in str(ran.exception)
+
+
+def test_machines_alone_are_tried_without_a_lesson(
+    two_lessons: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def faults(count: soak.Count, output: Path, tests: Path) -> int:
+        tried.append(tests)
+        count.add("a machine")
+        return 0
+
+    monkeypatch.setattr(soak, "faults", faults)
+    ran = CliRunner().invoke(cli.cli, ["soak", "--machines", "--output", str(two_lessons)])
+    assert ran.exit_code == 0, ran.output
+    assert tried == [soak.MACHINES] and soak.MACHINES.exists()
+    assert "90_good" not in ran.output

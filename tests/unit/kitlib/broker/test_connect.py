@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -104,3 +107,18 @@ def test_a_wrong_setting_meets_a_sentence(
         monkeypatch.setenv(name, value)
     with pytest.raises(KitError, match=says):
         connect()
+
+
+@pytest.mark.parametrize("how", [("-O",), ("-c",)])
+def test_a_python_that_leaves_out_assertions_is_told_at_once(how: tuple[str, ...]) -> None:
+    """kafka-python needs its own to connect, and without those of a lesson nothing is checked."""
+    code = "import kitlib as kit; kit.connect()"
+    ran = subprocess.run(
+        [sys.executable, *dict.fromkeys([*how, "-c"]), code],
+        env={**os.environ, **({} if "-O" in how else {"PYTHONOPTIMIZE": "2"})},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ran.returncode == 1
+    assert "leave out assertions" in ran.stderr and "Unset PYTHONOPTIMIZE" in ran.stderr

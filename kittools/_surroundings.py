@@ -1,0 +1,52 @@
+"""Settles what commands and the kernels they start find around them, before anything starts.
+
+The kit's own kernel comes before one of the same name that the learner installed elsewhere, and
+JupyterLab finds settings that the kit brings. What Jupyter and matplotlib write goes to where
+`KIT_CACHE_DIR` says, or to the kit's cache if the home folder cannot be written. What the user has
+set for these programs stays. The launcher clears what Python itself would obey: see `kit`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from jupyter_core import paths
+
+from kitlib.broker import _parts as parts
+
+SETTINGS = Path(__file__).with_name("jupyter")
+
+
+def settle() -> None:
+    """Change the environment of this process, which its children inherit."""
+    _put_first("JUPYTER_PATH", Path(sys.prefix) / "share" / "jupyter")
+    _put_first("JUPYTER_CONFIG_PATH", SETTINGS)
+    home = Path.home()
+    usual = {
+        "MPLCONFIGDIR": home / ".cache" / "matplotlib",
+        "IPYTHONDIR": home / ".ipython",
+        "JUPYTER_CONFIG_DIR": Path(paths.jupyter_config_dir()),
+        "JUPYTER_DATA_DIR": Path(paths.jupyter_data_dir()),
+        "JUPYTER_RUNTIME_DIR": Path(paths.jupyter_runtime_dir()),
+    }
+    moved = {name for name, folder in usual.items() if not _may_write(folder)}
+    if os.environ.get("KIT_CACHE_DIR"):
+        moved.add("MPLCONFIGDIR")  # the others are no caches
+    for name in moved.difference(os.environ):
+        os.environ[name] = str(parts.cache_folder() / name.lower())
+
+
+def _put_first(name: str, folder: Path) -> None:
+    """Put a folder before all others that a variable lists."""
+    listed = os.environ.get(name, "").split(os.pathsep)
+    others = [one for one in listed if one not in ("", str(folder))]
+    os.environ[name] = os.pathsep.join([str(folder), *others])
+
+
+def _may_write(folder: Path) -> bool:
+    """Whether this folder can be written, or made if there is none."""
+    while not folder.exists():
+        folder = folder.parent
+    return os.access(folder, os.W_OK)

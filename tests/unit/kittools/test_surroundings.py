@@ -1,0 +1,41 @@
+"""What commands change in their surroundings, and what they leave."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from jupyter_client.kernelspec import KernelSpecManager
+from labs import foreign_kernel
+
+from kittools import _surroundings
+
+
+def test_the_kits_kernel_comes_before_one_of_the_same_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = {"HOME": str(tmp_path), "JUPYTER_PATH": str(foreign_kernel(tmp_path))}
+    monkeypatch.setattr(os, "environ", theirs)
+    assert KernelSpecManager().get_kernel_spec("python3").display_name == "Theirs"
+    for _ in range(2):
+        _surroundings.settle()
+        assert os.environ["JUPYTER_PATH"].split(os.pathsep)[1:] == [str(tmp_path)]
+        where = KernelSpecManager().get_kernel_spec("python3").resource_dir
+        assert Path(where).is_relative_to(sys.prefix)
+    folder = Path(os.environ["JUPYTER_CONFIG_PATH"])
+    assert (folder / "labconfig" / "default_setting_overrides.json").is_file()
+
+
+def test_one_variable_moves_the_caches_and_a_users_own_choice_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = {"HOME": str(tmp_path), "KIT_CACHE_DIR": str(tmp_path / "cache")}
+    monkeypatch.setattr(os, "environ", named)
+    _surroundings.settle()
+    assert Path(named["MPLCONFIGDIR"]).is_relative_to(tmp_path / "cache")
+    assert "IPYTHONDIR" not in named and "JUPYTER_RUNTIME_DIR" not in named
+    named["MPLCONFIGDIR"] = "theirs"
+    _surroundings.settle()
+    assert named["MPLCONFIGDIR"] == "theirs"
