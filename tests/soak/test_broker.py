@@ -91,14 +91,49 @@ def test_frozen() -> None:
     assert not broker.node.folder.exists()
 
 
-def test_out_of_memory() -> None:
+def announce(address: str, size: int, count: int) -> list[socket.socket]:
+    """Connections to this address, each with the first byte of a request that is to be so large."""
+    host, port = address.split(":")
+    clients = [socket.create_connection((host, int(port)), timeout=120) for _ in range(count)]
+    for client in clients:
+        client.sendall(struct.pack(">i", size) + b"\0")
+    return clients
+
+
+def refused(client: socket.socket, data: bytes = b"") -> bool:
+    """Whether the broker ends this connection after these bytes, which it need not read."""
+    with client:
+        try:
+            client.sendall(data)
+            return client.recv(1) == b""
+        except (ConnectionResetError, BrokenPipeError):
+            return True
+
+
+def test_announced_requests_do_not_end_it() -> None:
+    """Everybody on the machine can announce one, and the JVM sets memory aside for it."""
     with Broker() as broker:
-        host, port = broker.bootstrap_servers.split(":")
-        clients = []
-        for _ in range(4):  # each announces a request that fits; together they do not
-            client = socket.create_connection((host, int(port)))
-            client.sendall(struct.pack(">i", 100_000_000) + b"x")
-            clients.append(client)
+        broker.fresh_topic("before")
+        ports = [f"127.0.0.1:{port}" for port in broker.node._ports.values()]
+        assert len(ports) == 2, "the broker and its controller"
+        for port in ports:
+            assert all(map(refused, announce(port, 100_000_000, 4)))
+        # All are announced before the first is sent: the last ones wait for memory.
+        announced = [client for port in ports for client in announce(port, 16_000_000, 40)]
+        rest = bytes(15_999_999)
+        with ThreadPoolExecutor(len(announced)) as pool:
+            assert all(pool.map(lambda client: refused(client, rest), announced))
+        assert works(broker)
+        assert "before" in broker.topics()
+        assert "OutOfMemoryError" not in broker.log.read_text("utf-8")
+
+
+def test_out_of_memory() -> None:
+    with Broker(
+        {"socket.request.max.bytes": "104857600", "queued.max.request.bytes": "-1"}
+    ) as broker:
+        # Each announces a request that fits; together they do not.
+        clients = announce(broker.bootstrap_servers, 100_000_000, 4)
         assert "OutOfMemoryError" in ended(broker)
         for client in clients:
             client.close()
