@@ -7,10 +7,9 @@ Which producer wrote a record, and in which batch, Kafka keeps once per batch, a
 ConsumerRecord leaves it out. It is noted here while the consumer unpacks its batches.
 """
 
-from __future__ import annotations
-
 import contextlib
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -33,7 +32,8 @@ def stored(connection: dict[str, Any], topic: str) -> list[Row] | None:
     """
     settings = {"enable_auto_commit": False, "auto_offset_reset": "earliest"}
     with contextlib.closing(KafkaConsumer(**connection, **settings)) as consumer:
-        consumer._fetcher.PartitionRecords = _PartitionRecords
+        mine: dict[str, Any] = {"undecided": defaultdict(list)}
+        consumer._fetcher.PartitionRecords = type("_Mine", (_PartitionRecords,), mine)
         if topic not in consumer.topics():
             return None
         numbers = consumer.partitions_for_topic(topic) or ()
@@ -51,7 +51,7 @@ def stored(connection: dict[str, Any], topic: str) -> list[Row] | None:
     return sorted(rows, key=lambda row: (row.partition or 0, row.offset or 0))
 
 
-def _row(record: _Record) -> Row:
+def _row(record: "_Record") -> Row:
     detail = record.origin
     if record.headers:
         detail = {"headers": {name: text(value) for name, value in record.headers}} | detail
@@ -73,15 +73,21 @@ class _Record(ConsumerRecord):
 
     An origin has "producer_id", "producer_epoch" and "sequence" as they are on the log (-1 for a
     producer that was not idempotent); "batch", the offset at which the batch begins; "batch_bytes",
-    its size on the log; and "compression", its codec or "none". Source: Kafka documentation,
-    "Message Format", Record Batch.
+    its size on the log; and "compression", its codec or "none". In a transaction it also has
+    "transaction": "open" until the log has the marker that makes it "committed" or "aborted".
+    Source: Kafka documentation, "Message Format", Record Batch and Control Batches.
     """
 
     origin: dict[str, Any]
 
 
 class _PartitionRecords(Fetcher.PartitionRecords):
-    """A fetched piece of a log, whose records know their origin."""
+    """A fetched piece of a log, whose records know their origin.
+
+    undecided: the origins of transactions without a marker yet, by partition and producer.
+    """
+
+    undecided: dict[tuple[TopicPartition, int], list[dict[str, Any]]]
 
     def _unpack_records(self, tp: Any, records: Any, *how: Any) -> Iterator[_Record]:
         batch: Any = None  # the one being read
@@ -89,6 +95,9 @@ class _PartitionRecords(Fetcher.PartitionRecords):
         def next_batch() -> Any:
             nonlocal batch
             batch = records.next_batch()
+            if batch and batch.magic >= 2 and batch.is_control_batch and (end := next(batch, None)):
+                for origin in self.undecided.pop((tp, batch.producer_id), ()):
+                    origin["transaction"] = "aborted" if end.abort else "committed"
             return batch
 
         for plain in super()._unpack_records(tp, SimpleNamespace(next_batch=next_batch), *how):
@@ -106,4 +115,7 @@ class _PartitionRecords(Fetcher.PartitionRecords):
                     "batch_bytes": batch.size_in_bytes,
                     "compression": _CODECS[batch.compression_type],
                 }
+                if batch.is_transactional:
+                    record.origin["transaction"] = "open"
+                    self.undecided[tp, batch.producer_id].append(record.origin)
             yield record

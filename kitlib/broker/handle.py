@@ -162,9 +162,11 @@ class Kafka:
 
         It reads as an outsider, without a group, and commits nothing. The detail has "headers", if
         the record has any; "producer_id", "producer_epoch" and "sequence", which are -1 for a
-        producer that is not idempotent; and "batch" (the offset at which the record's batch
-        begins), "batch_bytes" (the batch's size on the log) and "compression" ("none" or its
-        codec). Raises KitError when the topic does not exist.
+        producer that is not idempotent; "batch" (the offset at which the record's batch begins),
+        "batch_bytes" (the batch's size on the log) and "compression" ("none" or its codec); and for
+        a record of a transaction "transaction": "committed", "aborted" or still "open". A consumer
+        with isolation_level="read_committed" sees only the first. Raises KitError when the topic
+        does not exist.
         """
         from kitlib.broker._read import stored
         from kitlib.journal import Journal

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from kafka import KafkaProducer
 
+from kitlib._wait import wait_until
 from kitlib.broker import Broker
 
 ORIGIN = ("producer_id", "producer_epoch", "sequence")
@@ -91,3 +92,33 @@ def test_the_codec_is_that_of_the_batch_on_the_log(kafka: Broker) -> None:
     assert [one["compression"] for one in found] == ["gzip", "gzip", "none"]
     assert found[0]["batch_bytes"] < 1000
     assert found[0]["batch_bytes"] + found[2]["batch_bytes"] == bytes_on_disk(kafka, "packed")
+
+
+def test_a_record_of_a_transaction_tells_how_that_ended(kafka: Broker) -> None:
+    kafka.fresh_topic("settled", partitions=2)
+    plain, first, second = (
+        KafkaProducer(**kafka.connection, transactional_id=name) for name in (None, "a", "b")
+    )
+
+    def send(producer: KafkaProducer, value: bytes, partition: int = 0) -> None:
+        producer.send("settled", value, partition=partition).get(30)
+
+    def told() -> list[tuple[str | None, str | None]]:
+        return [(row.value, (row.detail or {}).get("transaction")) for row in kafka.read("settled")]
+
+    with plain, first, second:
+        for producer in (first, second):
+            producer.init_transactions()
+            producer.begin_transaction()
+        send(first, b"no")
+        send(second, b"yes")
+        send(plain, b"plain")
+        send(first, b"no", 1)
+        first.abort_transaction()
+        second.commit_transaction()
+        first.begin_transaction()
+        send(first, b"later", 1)
+        settled = [("no", "aborted"), ("yes", "committed"), ("plain", None), ("no", "aborted")]
+        assert told() == [*settled, ("later", "open")]
+        first.commit_transaction()
+        wait_until(lambda: told() == [*settled, ("later", "committed")], "the marker")
