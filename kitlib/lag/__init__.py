@@ -11,10 +11,16 @@ the lesson's subject; this module judges nothing.
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from time import monotonic, sleep
 from time import time as now
 from typing import TYPE_CHECKING, Any
+
+from kafka import TopicPartition
+from kafka.admin import OffsetSpec
+from kafka.errors import KafkaError
+from kafka.protocol.api_message import ApiMessage
 
 from kitlib._notebook import after_each_cell
 from kitlib.errors import KitError, wrong_type
@@ -23,11 +29,30 @@ from kitlib.journal import Journal, Row, expect_journal
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LagMeter"]
-
 PATIENCE_S = 15.0  # a new broker creates the topic for commits first
+__all__ = ["LagMeter"]
 _COLUMNS = ("group", "topic", "partition", "committed", "end", "lag", "member")
 _running: dict[tuple[str, str], LagMeter] = {}  # by broker and group
+_HERE = {"load_json": sys.modules[__name__]}  # two JSON files have the form of the messages
+
+
+class ConsumerGroupDescribeRequest(ApiMessage, **_HERE):
+    """Asks for the members of groups of KIP-848, which kafka-python 3.0.12 cannot describe."""
+
+
+class ConsumerGroupDescribeResponse(ApiMessage, **_HERE):
+    """Says what each member owns."""
+
+
+async def _owned(admin: Any, group: str) -> list[tuple[str, str, list[int]]]:
+    [coordinator] = (await admin._find_coordinator_ids([group])).values()
+    request = ConsumerGroupDescribeRequest(group_ids=[group], include_authorized_operations=False)
+    [described] = (await admin._manager.send(request, node_id=coordinator)).groups
+    return [
+        (member.member_id, part.topic_name, part.partitions)
+        for member in described.members
+        for part in member.assignment.topic_partitions
+    ]
 
 
 class LagMeter:
@@ -65,10 +90,9 @@ class LagMeter:
     def measure(self) -> pd.DataFrame:
         """Measure now, write the rows and return them as `frame()` does.
 
-        Raises KitError when the broker does not answer or a topic does not exist.
+        Raises KitError when the broker does not answer, a topic does not exist, or the group is a
+        share group, which has no lag of this kind.
         """
-        from kafka.errors import KafkaError
-
         deadline = monotonic() + PATIENCE_S
         while True:
             try:
@@ -82,18 +106,9 @@ class LagMeter:
             sleep(0.05)
 
     def _measure(self) -> None:
-        from kafka import TopicPartition
-        from kafka.admin import OffsetSpec
-
         admin = self._kafka.admin()
+        owners = self._owners(admin)
         commits = admin.list_group_offsets(self.group)[self.group]
-        owners = {}
-        for member in admin.describe_groups([self.group])[self.group]["members"]:
-            assignment = member["member_assignment"]
-            if isinstance(assignment, dict):  # it is empty bytes while the group rebalances
-                for part in assignment.get("assigned_partitions", ()):
-                    for number in part["partitions"]:
-                        owners[TopicPartition(part["topic"], number)] = member["member_id"]
         names = self._topics or sorted({place.topic for place in [*commits, *owners]})
         topics = admin.describe_topics(names) if names else []
         if missing := [topic["name"] for topic in topics if self._topics and topic["error_code"]]:
@@ -115,6 +130,26 @@ class LagMeter:
                             group=self.group, member=owners.get(place), detail=detail))  # fmt: skip
         self._last = rows
         self.journal.extend(rows)
+
+    def _owners(self, admin: Any) -> dict[TopicPartition, str]:
+        """Who owns which partition, in a group of whatever kind."""
+        described = admin.describe_groups([self.group])[self.group]
+        owned = [
+            (member["member_id"], part["topic"], part["partitions"])
+            for member in described["members"]
+            if isinstance(member["member_assignment"], dict)  # not while the group rebalances
+            for part in member["member_assignment"].get("assigned_partitions", ())
+        ]
+        if described["error"]:  # unknown, or not of the classic kind
+            kinds = {group["group_id"]: group.get("group_type") for group in admin.list_groups()}
+            if kinds.get(self.group) == "share":
+                raise KitError(
+                    f"{self.group} is a share group, and has no lag of this kind",
+                    "Its members acknowledge records one by one, so it commits no offset",
+                )
+            if kinds.get(self.group) == "consumer":
+                owned = admin._manager.run(_owned, admin, self.group)
+        return {TopicPartition(topic, n): who for who, topic, numbers in owned for n in numbers}
 
     def frame(self) -> pd.DataFrame:
         """The last measurement: group, topic, partition, committed, end, lag, member."""
