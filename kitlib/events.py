@@ -17,8 +17,6 @@ vanish without a trace, while a refused event stays whole in the dead letter que
 This module knows nothing of Kafka. `data/README.md` describes the sample data.
 """
 
-from __future__ import annotations
-
 import re
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -88,7 +86,7 @@ class EnrollmentEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return msgspec.json.encode(self)
 
     @classmethod
-    def from_json(cls, data: bytes | bytearray | memoryview) -> EnrollmentEvent:
+    def from_json(cls, data: bytes | bytearray | memoryview) -> "EnrollmentEvent":
         """The event in `data`, JSON in UTF-8. Raises BadEvent, whatever the bytes are."""
         if not isinstance(data, bytes | bytearray | memoryview):
             raise BadEvent(why=f"The value must be bytes, not {_kind(data)}.")
@@ -180,6 +178,8 @@ def _explain(data: bytes) -> str:
     try:
         value = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
+        if text.startswith("\ufeff"):
+            return "A byte order mark (BOM) comes first, and JSON must begin without one."
         if "truncated" in str(error):
             return f"The JSON is cut off after {len(data)} bytes."
         return f"This is not JSON: {_short(text)}."

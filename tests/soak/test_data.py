@@ -114,7 +114,7 @@ BAD: list[tuple[bytes, str]] = [
     (changed("S1", "Zo\u00e9", "latin-1"), "student_id is not UTF-8: byte 0xE9"),
     (changed("", "", "utf-16"), "not UTF-8: byte 0xF[EF] at position 0"),
     (changed("", "", "utf-16-le"), "not JSON"),
-    (changed("", "", "utf-8-sig"), "not JSON"),
+    (changed("", "", "utf-8-sig"), "byte order mark .BOM. comes first"),
     (changed("03Z", "03"), "no time zone"),
     (changed("03Z", "03+25:00"), "not a date and time"),
     (changed("03Z", "03 CEST"), "not a date and time"),
