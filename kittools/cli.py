@@ -24,7 +24,7 @@ from rich.table import Table
 from kitlib.broker import _parts as parts
 from kitlib.broker import _sweep as sweep
 from kitlib.errors import COMMAND, KitError
-from kittools import handout
+from kittools import handout, limits
 from kittools._surroundings import settle
 from kittools._terminal import console, prepare, print_line
 from kittools.bench import _lab
@@ -47,6 +47,7 @@ _MORE_THAN_0 = click.FloatRange(min=0, min_open=True)
 @click.pass_context
 def cli(context: click.Context) -> None:
     """Learn Apache Kafka on a real broker, in notebooks."""
+    limits.expect_enough()
     name = context.invoked_subcommand
     if name in _NEED_CLONE and not handout.IN_CLONE:
         raise KitError(

@@ -139,7 +139,7 @@ def execute(
         try:
             client.execute()
         except CellExecutionError as error:
-            problem = f"{error.ename}: {error.evalue or _line(error.traceback)}"
+            problem = f"{error.ename}: {error.evalue or _line(error.traceback)}{_told(notebook)}"
         except CellTimeoutError as error:
             problem = str(error).splitlines()[0]
         except RuntimeError as error:  # the kernel died, before it was ready or in a cell
@@ -179,6 +179,17 @@ def _outcomes(notebook: Any) -> Iterable[tuple[str, str]]:
     for cell in notebook.cells:
         for output in cell.get("outputs", ()):
             yield from _OUTCOME.findall(output.get("data", {}).get("text/plain", ""))
+
+
+def _told(notebook: Any) -> str:
+    """What the kit said of the broker below the error, in a line of its own."""
+    texts = [
+        output.text
+        for cell in notebook.cells
+        for output in cell.get("outputs", ())
+        if output.output_type == "stream" and output.name == "stderr"
+    ]
+    return "\n" + texts[-1].strip() if texts and texts[-1].startswith("The broker") else ""
 
 
 def _line(traceback: str) -> str:

@@ -5,14 +5,13 @@ folder of its own. What lessons hold is `embedded.Broker`; what a broker is made
 and `settings`.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re
 import secrets
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,6 +27,12 @@ from kitlib.process import Guarded
 _PORT = re.compile(r"(BROKER|CONTROLLER): resolved ephemeral port to (\d+)")
 # Errors of Kafka and of the JVM, without the lines of their traces.
 _TELLING = re.compile(r"(?!\s+at )(.*(ERROR|FATAL|Exception|OutOfMemory|No space)|Error|# )")
+# What some of them mean, in words.
+_MEANINGS = {
+    "UnsatisfiedLinkError": "No library can be loaded there (noexec): set KIT_CACHE_DIR or TMPDIR.",
+    "Too many open files|Map failed|Not enough space|create native thread|pthread_create failed":
+    "A limit is too low for a broker: `ulimit -a` shows open files, virtual memory, processes.",
+}  # fmt: skip
 _READY = "Kafka Server started"
 _KEEP_LOGS = 20
 
@@ -82,12 +87,14 @@ class Node:
     def launch(self) -> None:
         """Start the process without waiting for it. Raises KitError when that fails."""
         self._from = self.log.stat().st_size
+        # Libraries for compression are unpacked, and must be where they can be loaded.
+        noexec = hasattr(os, "ST_NOEXEC") and os.statvfs(self.log).f_flag & os.ST_NOEXEC
         command = [
             str(self.parts.java),
             self._cache,
-            *(option for option, _ in settings.JVM),
+            *settings.JVM,
             f"-Dlog4j2.configurationFile={settings.LOG4J.as_uri()}",
-            f"-Djava.io.tmpdir={self.folder}",  # compression libraries are unpacked there
+            f"-Djava.io.tmpdir={tempfile.gettempdir() if noexec else self.folder}",
             "-cp",
             self.parts.class_path,
             "kafka.Kafka",
@@ -150,9 +157,12 @@ class Node:
         """The last lines of the log that tell why the broker ended, and where the log is."""
         lines = self.log.read_text("utf-8", "replace").splitlines()
         if not self.process.running and (status := self.process.wait()) > 128:
-            lines = [f"ERROR its process was ended by signal {status - 128}"]
-        telling = [line for line in lines if _TELLING.match(line)]
-        return "\n".join([*(telling or lines)[-5:], f"log: {self.log}"])
+            why = f": {self.process.killer()}".rstrip(": ") if status == 128 + 9 else ""
+            lines = [f"ERROR its process was ended by signal {status - 128}{why}"]
+        last = "".join(lines[-100:])
+        meant = [said for sign, said in _MEANINGS.items() if re.search(sign, last)][:1]
+        telling = [line for line in lines if _TELLING.match(line)] or lines
+        return "\n".join([*(meant or telling[-5:]), f"log: {self.log}"])
 
     def stop(self, timeout_s: float = 10) -> None:
         """End the broker and remove its data. Its log stays."""

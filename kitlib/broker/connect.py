@@ -5,11 +5,13 @@ settings. Otherwise it is an embedded broker, started by the first call and retu
 one. This module only reads settings: `_reach` finds out whether they work.
 """
 
-from __future__ import annotations
-
 import os
+import sys
 import threading
+from typing import Any
 
+from kitlib._notebook import after_each_cell
+from kitlib.broker._node import BrokerError
 from kitlib.broker.embedded import Broker
 from kitlib.broker.handle import Kafka
 from kitlib.errors import KitError, unknown
@@ -58,7 +60,18 @@ def connect() -> Kafka:
                 _current = external
         elif not (isinstance(_current, Broker) and _current.running):
             _current = Broker().start()
+            after_each_cell(_after_cell)
         return _current
+
+
+def _after_cell(result: Any) -> None:
+    """A client that failed knows of a timeout; say what the broker knows."""
+    error = result.error_in_exec
+    if isinstance(_current, Broker) and error and not isinstance(error, BrokerError):
+        if not _current.running:
+            print(_current._ended(), file=sys.stderr)
+        elif type(error).__name__ == "UnknownError":  # the broker keeps the reason to itself
+            print(f"The broker's log says more.\n{_current.node.reason()}", file=sys.stderr)
 
 
 def external_connection(servers: str) -> dict[str, str]:

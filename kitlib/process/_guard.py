@@ -12,8 +12,6 @@ makes the folder itself, so that it never exists without a process that will rem
 "held" then, starts the command in it at the order "!go", and removes it after the command.
 """
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import json

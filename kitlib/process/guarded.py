@@ -5,8 +5,6 @@ it. The broker, the workers and the fault proxy all run this way. This module do
 the command does.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import subprocess
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from kitlib.errors import KitError
+from kitlib.process import memory
 
 _GUARD = Path(__file__).with_name("_guard.py")
 
@@ -81,6 +80,7 @@ class Guarded:
         self, stdin: IO[bytes], stdout: IO[bytes], on_line: Callable[[str], None] | None
     ) -> None:
         """Use these pipes to talk to the guard. Raises ValueError if it has ended."""
+        self._kills = memory.kills()
         ids = json.loads(stdout.readline())
         self.pid: int = ids["child"]
         self.guard_pid: int = ids["guard"]
@@ -123,6 +123,11 @@ class Guarded:
     def running(self) -> bool:
         """Whether the command still runs."""
         return self._guard.poll() is None
+
+    def killer(self) -> str:
+        """After SIGKILL: what the kernel did it for, in words; "" if the kernel did not do it."""
+        short = memory.kills() > self._kills
+        return "the kernel killed it, because the memory allowed here was used up" if short else ""
 
     def wait(self, timeout_s: float | None = None) -> int:
         """Wait for the end; returns the exit status, 128 + n for signal n.

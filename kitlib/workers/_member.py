@@ -5,8 +5,6 @@ the notebook never meets a process half started. The rows that the worker writes
 into the journal. Which members form a team, and what ends them together, is not decided here.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import threading
@@ -64,7 +62,7 @@ class Member:
         self._task = {}  # it may be large
         self.launched.set()
         if self.process:
-            self._conclude(self.process.wait())
+            self._conclude(self.process)
         self.ended.set()
         self.ready.set()
 
@@ -85,8 +83,9 @@ class Member:
                 self.reason = row.value or ""
             self._journal.extend([row])
 
-    def _conclude(self, status: int) -> None:
-        """Settle state and reason, and add the last row: the process and its own rows are done."""
+    def _conclude(self, process: Guarded) -> None:
+        """Await the end, settle state and reason, and add the last row, after all of its own."""
+        status = process.wait()
         if status == 0 or (not self.started and self._wanted):
             asked = self._wanted == "closed"
             self.state = "closed"
@@ -105,7 +104,8 @@ class Member:
             )
         elif status == 137:  # SIGKILL
             self.state = "killed"
-            self.reason = "another program killed it, or the machine ran out of memory"
+            others = "another program killed it, or the machine ran out of memory"
+            self.reason = process.killer() or others
         else:
             self.state = "failed"
             self.reason = f"{self.name} failed: its process ended with status {status}"
