@@ -4,8 +4,6 @@ Kafka code stays in the notebooks: nothing here wraps it. Names are imported whe
 used, so that a worker process that needs two of them starts fast.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import Any
 

@@ -4,8 +4,6 @@ The plots and the views take both from here, and the views send them to the page
 on paper and the moving one mean the same by a colour and by a shape. This module draws nothing.
 """
 
-from __future__ import annotations
-
 # One for each partition. Any two differ by 17 or more (CIE 1976) to the usual and to each of three
 # colour-blind eyes.
 PALETTE = (

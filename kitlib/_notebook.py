@@ -6,8 +6,6 @@ it calls. `sys.last_value` still has the whole trace. All this applies inside IP
 moment kitlib is imported; outside it nothing changes.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Callable

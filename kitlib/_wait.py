@@ -5,8 +5,6 @@ sleep is either too long or too short; this module waits just until the conditio
 know what the condition means.
 """
 
-from __future__ import annotations
-
 import reprlib
 import time
 from collections.abc import Callable

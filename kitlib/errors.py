@@ -5,8 +5,6 @@ the kit raises on purpose is one. Kafka's errors are not: kafka-python raises it
 lessons show them unchanged.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 

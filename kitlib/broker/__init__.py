@@ -6,8 +6,6 @@ verifies the jars, `_prepare` makes the rest, `_node` runs the process. Nothing 
 lessons. Names are imported when they are first used: a worker needs only `Connection`.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 

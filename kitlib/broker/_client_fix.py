@@ -7,8 +7,6 @@ then on the consumer owns nothing and sends no heartbeats. Shorter polls make th
 Here a join under way counts as needed until it is collected; nothing else about the client changes.
 """
 
-from __future__ import annotations
-
 import functools
 from typing import Any
 

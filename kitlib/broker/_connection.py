@@ -5,8 +5,6 @@ show them, even after they were copied into a plain dict. Nothing is encrypted: 
 secret as any other text.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 _SECRET = ("password", "token", "secret")

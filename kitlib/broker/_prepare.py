@@ -7,8 +7,6 @@ Each part is kept with its SHA-256, as the jars are locked with theirs: the next
 changed byte, and the part is made again. Running a broker for a lesson is left to `embedded`.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

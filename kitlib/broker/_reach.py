@@ -7,8 +7,6 @@ password? What waiting cannot mend is reported at once. The messages on the wire
 kafka-python's own; this module sends them one by one.
 """
 
-from __future__ import annotations
-
 import io
 import logging
 import re

@@ -5,8 +5,6 @@ lost power, a run folder stays whose guard is gone: this module finds it, ends i
 removes it. A broker whose guard is alive is left alone.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import time

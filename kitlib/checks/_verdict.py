@@ -3,8 +3,6 @@
 How each guarantee is judged is in `guarantees`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache

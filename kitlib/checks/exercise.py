@@ -8,8 +8,6 @@ is: the checks are in `exercises.lesson_NN`, found by that name when the first e
 is checked.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace

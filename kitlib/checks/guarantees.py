@@ -7,8 +7,6 @@ means. The guarantees are those of "Message Delivery Semantics" in Kafka's docum
 Design) and of KIP-98 for retries.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 
 from kitlib.checks._verdict import Verdict, at, namer, rows_of, verdict

@@ -3,8 +3,6 @@
 This module knows nothing of tables.
 """
 
-from __future__ import annotations
-
 import re
 import sqlite3
 from pathlib import Path

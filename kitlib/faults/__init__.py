@@ -6,8 +6,6 @@ names everything that a fault may do. The proxy decodes no more than it needs, c
 stores nothing. It does not work with encrypted connections.
 """
 
-from __future__ import annotations
-
 from kitlib.faults._control import Faults
 
 __all__ = ["Faults"]

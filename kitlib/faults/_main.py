@@ -5,8 +5,6 @@ lines of JSON on standard input; replies and fired faults leave as lines of JSON
 It ends when its standard input does. It knows nothing of journals and lessons.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import sys

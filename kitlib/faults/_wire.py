@@ -9,8 +9,6 @@ Source: Kafka protocol guide, "Protocol Primitive Types" and "Messages"; KIP-516
 KIP-482 (tagged fields).
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ works until a request on it is met. Clearing the faults ends the dead connection
 on them.
 """
 
-from __future__ import annotations
-
 from kitlib.faults._fault import Fault, Link
 from kitlib.faults._wire import Request
 

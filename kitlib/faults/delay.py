@@ -4,8 +4,6 @@ What follows on the same connection waits behind it, because TCP keeps the order
 on their way together are late by the same time, not by the sum.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from kitlib.faults._fault import Fault, Link, positive

@@ -3,8 +3,6 @@
 The client notices at once and connects again. Whether it repeats the request is its own decision.
 """
 
-from __future__ import annotations
-
 from kitlib.faults._fault import Fault, Link
 from kitlib.faults._wire import Request
 

@@ -5,8 +5,6 @@ as in a network that breaks at the worst moment. A response that says that nothi
 untouched. This is the only fault that decodes requests.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, ClassVar
 

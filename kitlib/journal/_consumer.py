@@ -5,8 +5,6 @@ the learner, auto commit or `close` asked for them), the calls of the rebalance 
 `assign`. On the hot path a hook only appends a tuple to the tape, without a lock.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from time import monotonic

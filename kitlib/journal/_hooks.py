@@ -5,8 +5,6 @@ the learner's call and the client, which behaves as before (`kitlib._notebook` k
 a learner's traces). This module does not know what a producer or a consumer does.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from typing import Any

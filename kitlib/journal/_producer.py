@@ -5,8 +5,6 @@ batch. On the hot path a hook only appends a tuple to the tape, without a lock. 
 transaction commits are not seen.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterable
 from time import time as now

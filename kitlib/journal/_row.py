@@ -4,8 +4,6 @@ Who writes which kind, with which fields and detail, is a table in `docs/referen
 does not fit raises a `KitError` that names it. This module keeps no rows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from typing import Any
 

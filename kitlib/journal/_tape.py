@@ -5,8 +5,6 @@ become rows when somebody reads or follows the tape. The tape keeps the order in
 written; it neither searches nor saves them. All methods may be called from any thread.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections import deque

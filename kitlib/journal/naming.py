@@ -9,8 +9,6 @@ Checks, plots and views use this module, so that all of them mean the same by "e
 nothing.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence

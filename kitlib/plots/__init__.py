@@ -4,8 +4,6 @@ In all of them colour means the partition and nothing else. They take a `Journal
 change it and ask no broker. `describe(ax)` puts a picture into words.
 """
 
-from __future__ import annotations
-
 from kitlib.plots._style import describe
 from kitlib.plots.lag import plot_lag
 from kitlib.plots.order import plot_order, plot_shares

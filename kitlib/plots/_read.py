@@ -3,8 +3,6 @@
 Plots of a million records have to be quick, so they are given arrays of numbers and not rows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter, itemgetter

@@ -4,8 +4,6 @@ Nothing here is set for the whole of matplotlib: a picture leaves the settings o
 they were. This module reads no journal. Colours and shapes, which the views share, are in `_look`.
 """
 
-from __future__ import annotations
-
 import copy
 import functools
 import textwrap

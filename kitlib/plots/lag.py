@@ -4,8 +4,6 @@ It is drawn from "lag" rows, such as `kit.LagMeter` measures; the lines join the
 nothing between two of them is known.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.axes import Axes
 

@@ -4,8 +4,6 @@ Both plots show what is on the log ("stored" rows). From a journal without such 
 was acknowledged, or else what was consumed. They judge nothing: that is for the checks.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import Literal
 

@@ -5,8 +5,6 @@ killed. A killed member reports nothing more, so its bar ends at the kill: from 
 partition has no reader. The plot judges nothing.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ The shape of a mark is its kind and its colour is its partition; a mark of no pa
 several at once, is grey. The plot judges nothing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -5,8 +5,6 @@ that is complete, and `FaultPanel` has buttons for faults and for members. All f
 by one component, `timeline.js`, and each has a matplotlib twin in `kitlib.plots`.
 """
 
-from __future__ import annotations
-
 from kitlib.widgets.panel import FaultPanel
 from kitlib.widgets.views import LiveLag, LiveOrder, LiveOwnership, Replay
 

@@ -4,8 +4,6 @@ Each button calls one method of `kit.Faults` or `kit.Workers`, and the panel say
 was done, or why it could not be done. It draws nothing itself, but it can hold a live view.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from html import escape
 from itertools import count

@@ -7,8 +7,6 @@ goes on, so that a SIGKILL loses none. Two other lines exist: "!ready TIME" befo
 "!kill" before the process kills itself at its `kill_at`. Only the rest of this room starts it.
 """
 
-from __future__ import annotations
-
 import base64
 import gc
 import io

@@ -11,8 +11,6 @@ multiprocessing's forkserver would not do: it needs the same guard, takes twice 
 worker, runs a script's main module again in each, and leaves files when its owner is killed.
 """
 
-from __future__ import annotations
-
 import contextlib
 import gc
 import json

@@ -5,8 +5,6 @@ are at this moment. What belongs to this process (a client, a Kafka handle, a jo
 sent, and the error names it. This module starts nothing.
 """
 
-from __future__ import annotations
-
 import base64
 import dis
 import inspect
