@@ -59,7 +59,7 @@ def test_a_real_run_fills_what_the_table_says_and_nothing_else(kafka: Broker) ->
 
 
 def produce(kafka: Broker, topic: str, journal: Journal) -> None:
-    """Producers whose records are acknowledged, late and lost, or refused."""
+    """Producers whose records are acknowledged, late and lost, refused, or in a transaction."""
     with Faults(journal) as faults:
         producer = KafkaProducer(**kafka.behind(faults), max_request_size=2000)
         journal.record(producer)
@@ -74,6 +74,11 @@ def produce(kafka: Broker, topic: str, journal: Journal) -> None:
     journal.record(unheard)
     unheard.send(topic, partition=0, key=b"S2", value=b"e2").get(30)
     unheard.close()
+    with KafkaProducer(**kafka.connection, transactional_id="rows") as careful:
+        careful.init_transactions()
+        careful.begin_transaction()
+        careful.send(topic, partition=1, key=b"S3", value=b"e3").get(30)
+        careful.commit_transaction()
 
 
 def consume(kafka: Broker, topic: str, journal: Journal) -> None:
