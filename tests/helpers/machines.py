@@ -50,7 +50,8 @@ class Machine:
     name: as `kit soak --machines` reports it. environ: variables. files: {name below the home
     folder: text}. make: called with the machine's folder, to do what no file can. says: what the
     message holds; without it the set-up passes. short: whether `kit test` tries it, too. fresh:
-    whether nothing is kept from an earlier set-up, not even the installers.
+    whether nothing is kept from an earlier set-up, not even the installers. report: the address of
+    a public report of the same, where one is known.
 
     In all texts {index} is the address of a package index, {locked} of one with the name and
     password that it asks for, {wrong} with others, {tls} of one with a certificate that {authority}
@@ -65,6 +66,7 @@ class Machine:
     says: tuple[str, ...] = ()
     short: bool = False
     fresh: bool = False
+    report: str = ""
 
 
 # -- configuration files, and places that are closed ----------------------------------------------
@@ -111,7 +113,11 @@ MACHINES = (
         fresh=True,
     ),
     # Where packages come from: each installer is given what only the other one knows.
-    Machine("a mirror that only pip knows", files=_PIP_KNOWS),
+    Machine(
+        "a mirror that only pip knows",
+        files=_PIP_KNOWS,
+        report="https://github.com/astral-sh/uv/issues/1404",
+    ),
     Machine(
         "a mirror in a section of pip's", files=_pip("[download]", _MIRROR, "[install]", _MIRROR)
     ),
@@ -122,7 +128,11 @@ MACHINES = (
         fresh=True,
     ),
     Machine("a mirror in uv's variable", {"UV_DEFAULT_INDEX": "company={index}"}),
-    Machine("a mirror in pip's variable", _VARIABLE),
+    Machine(
+        "a mirror in pip's variable",
+        _VARIABLE,
+        report="https://github.com/astral-sh/uv/issues/2183",
+    ),
     Machine("a mirror with a password", files=_pip("index-url = {locked}")),
     Machine(
         "a wrong password",
@@ -150,10 +160,17 @@ MACHINES = (
     # What cannot be meant for a locked environment.
     Machine("a cool-down in a variable", _OLD, _PIP_KNOWS),
     Machine("a cool-down in a file", files=_PIP_KNOWS | _uv(_COOL)),
-    Machine("packages of the user", {"PIP_USER": "1"}, _pip(_MIRROR, "[install]", "user = yes")),
+    Machine(
+        "packages of the user",
+        {"PIP_USER": "1"},
+        _pip(_MIRROR, "[install]", "user = yes"),
+        report="https://github.com/pypa/pip/issues/8977",
+    ),
     Machine("packages in another folder", files=_pip(_MIRROR, "[install]", _ELSE)),
     Machine(
-        "packages below a prefix", files=_pip(_MIRROR, "[install]", "prefix = {folder}/elsewhere")
+        "packages below a prefix",
+        files=_pip(_MIRROR, "[install]", "prefix = {folder}/elsewhere"),
+        report="https://github.com/pypa/pip/issues/2081",
     ),
     Machine("a pip.conf that is none", files=_pip("x"), says=("pip cannot be read",), short=True),
     # Places.

@@ -39,7 +39,7 @@ def around(tmp_path: Path) -> Iterator[Surroundings]:
 def test_machine(
     machine: Machine, around: Surroundings, record_property: Callable[[str, object], None]
 ) -> None:
-    record_property("what", machine.name)
+    record_property("what", " ".join(filter(None, [machine.name, machine.report])))
     if not machine.fresh:
         around.keep_tools()
     around.apply(machine)
