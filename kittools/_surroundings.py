@@ -8,6 +8,7 @@ set for these programs stays. The launcher clears what Python itself would obey:
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -35,7 +36,10 @@ def settle() -> None:
     if os.environ.get("KIT_CACHE_DIR"):
         moved.add("MPLCONFIGDIR")  # the others are no caches
     for name in moved.difference(os.environ):
-        os.environ[name] = str(parts.cache_folder() / name.lower())
+        folder = parts.cache_folder() / name.lower()
+        os.environ[name] = str(folder)
+        with contextlib.suppress(OSError):  # whoever needs it will say so
+            parts.private(folder)  # matplotlib would make it for everybody, if the umask says so
 
 
 def _put_first(name: str, folder: Path) -> None:

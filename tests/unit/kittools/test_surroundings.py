@@ -35,6 +35,7 @@ def test_one_variable_moves_the_caches_and_a_users_own_choice_stays(
     monkeypatch.setattr(os, "environ", named)
     _surroundings.settle()
     assert Path(named["MPLCONFIGDIR"]).is_relative_to(tmp_path / "cache")
+    assert Path(named["MPLCONFIGDIR"]).stat().st_mode & 0o777 == 0o700
     assert "IPYTHONDIR" not in named and "JUPYTER_RUNTIME_DIR" not in named
     named["MPLCONFIGDIR"] = "theirs"
     _surroundings.settle()
