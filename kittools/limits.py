@@ -11,7 +11,7 @@ import sys
 from kitlib.errors import KitError
 
 # Tried: a broker ends with 64 files or 2 GiB of addresses; lessons work with 128, and with 4 GiB.
-_NEEDED = (("RLIMIT_NOFILE", "-n", 512, "open files"), ("RLIMIT_AS", "-v", 2**32, "addresses"))
+_NEEDED = (("RLIMIT_NOFILE", "-n", 256, "open files"), ("RLIMIT_AS", "-v", 2**32, "addresses"))
 
 
 def expect_enough() -> None:

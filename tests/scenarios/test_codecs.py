@@ -7,6 +7,7 @@ is the broker's when a topic's compression.type differs from the producer's.
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice
 from typing import Any
@@ -26,18 +27,19 @@ MORE_MB = 4_000_000
 
 
 def kafka_python(kafka: Broker, topic: str, codec: str | None) -> None:
-    settings = {"linger_ms": 1000, "batch_size": MORE_MB, "max_request_size": MORE_MB}
+    settings = {"linger_ms": 60_000, "batch_size": MORE_MB, "max_request_size": MORE_MB}
     with KafkaProducer(**kafka.connection, **settings, compression_type=codec) as producer:
         for value in VALUES:
             producer.send(topic, value)
         producer.flush()
         producer.send(topic, VALUES[0])
+        producer.flush()
 
 
 def librdkafka(kafka: Broker, topic: str, codec: str) -> None:
     producer = confluent_kafka.Producer({
         "bootstrap.servers": kafka.bootstrap_servers, "compression.type": codec,
-        "linger.ms": 1000, "batch.size": MORE_MB, "message.max.bytes": MORE_MB,
+        "linger.ms": 60_000, "batch.size": MORE_MB, "message.max.bytes": MORE_MB,
     })  # fmt: skip
     for value in VALUES:
         producer.produce(topic, value)
@@ -49,13 +51,17 @@ def librdkafka(kafka: Broker, topic: str, codec: str) -> None:
 def aiokafka(kafka: Broker, topic: str, codec: str) -> None:
     async def main() -> None:
         async with AIOKafkaProducer(
-            bootstrap_servers=kafka.bootstrap_servers, compression_type=codec, linger_ms=200,
+            bootstrap_servers=kafka.bootstrap_servers, compression_type=codec,
             max_batch_size=MORE_MB, max_request_size=MORE_MB,
         ) as producer:  # fmt: skip
-            await asyncio.gather(*[await producer.send(topic, value) for value in VALUES])
+            batch = producer.create_batch()
+            for value in VALUES:
+                assert batch.append(key=None, value=value, timestamp=None) is not None
+            await (await producer.send_batch(batch, topic, partition=0))
             await producer.send_and_wait(topic, VALUES[0])
 
-    asyncio.run(main())
+    with ThreadPoolExecutor(1) as thread:  # the browser tests have a loop on this one
+        thread.submit(asyncio.run, main()).result()
 
 
 def java(kafka: Broker, topic: str, codec: str) -> None:

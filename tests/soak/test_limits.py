@@ -43,7 +43,7 @@ def within(limits: str, *command: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("command", "limit", "says"),
     [
-        ("lab", "ulimit -n 64", "open files (ulimit -n).\nThe kit needs 512 and may have 64."),
+        ("lab", "ulimit -n 64", "open files (ulimit -n).\nThe kit needs 256 and may have 64."),
         ("run", f"ulimit -v {2**21}", "addresses (ulimit -v).\nThe kit needs 4,294,967,296 and"),
     ],
 )
