@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import re
-import time
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from kitlib._wait import wait_until
 from kitlib.broker._connection import Connection
 from kitlib.errors import KitError, wrong_type
 
@@ -127,8 +127,16 @@ class Kafka:
             admin = self.admin()
             if name in admin.list_topics():
                 self._forget(name)
-            admin.create_topics({name: topic}, wait_for_metadata=True)
+            admin.create_topics({name: topic})
+            # The client's own wait would ask again only after 100 ms.
+            wait_until(lambda: self._led(name, partitions), f"a leader for all of {name!r}")
         return name
+
+    def _led(self, topic: str, partitions: int) -> bool:
+        """Whether the broker knows the topic, and a leader for each of its partitions."""
+        (found,) = self.admin().describe_topics([topic])
+        leaders = [partition["leader_id"] for partition in found["partitions"]]
+        return len(leaders) == partitions and min(leaders) >= 0
 
     def _forget(self, name: str) -> None:
         """Delete a topic and wait until the broker and the groups have forgotten it."""
@@ -137,16 +145,14 @@ class Kafka:
         admin = self.admin()
         with contextlib.suppress(errors.UnknownTopicOrPartitionError):
             admin.delete_topics([name])
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            if name not in admin.list_topics() and not self._committed(name):
-                return
-            time.sleep(0.02)
-        raise KitError(
-            f"The topic {name!r} is still in use",
-            "A consumer is still reading it, or another program keeps creating it",
-            "Close its consumers (if in doubt, restart the kernel) and run the cell again.",
-        )
+        try:
+            wait_until(lambda: name not in admin.list_topics() and not self._committed(name), name)
+        except KitError:
+            raise KitError(
+                f"The topic {name!r} is still in use",
+                "A consumer is still reading it, or another program keeps creating it",
+                "Close its consumers (if in doubt, restart the kernel) and run the cell again.",
+            ) from None
 
     def _committed(self, topic: str) -> bool:
         """Whether a group still has a committed offset for the topic."""

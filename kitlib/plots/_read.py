@@ -15,11 +15,14 @@ from kitlib.errors import KitError
 from kitlib.journal import KINDS, Journal, Row, expect_journal
 from kitlib.journal.naming import listed
 
+_AT_ONCE = 4096
+_TEXTS = ("kind", "topic", "group")
+
 
 def rows(journal: Journal, kinds: Sequence[str] = KINDS) -> list[Row]:
     """The rows of these kinds, in the order of their times. Raises KitError for no journal."""
-    rows = expect_journal(journal).since(0)
-    return sorted((row for row in rows if row.kind in kinds), key=attrgetter("time"))
+    rows, wanted = expect_journal(journal).since(0), frozenset(kinds)
+    return sorted([row for row in rows if row.kind in wanted], key=attrgetter("time"))
 
 
 def only_group(rows: list[Row], kinds: Sequence[str], group: str | None) -> str | None:
@@ -61,9 +64,10 @@ def records(journal: Journal, topic: str | None, placed: bool) -> Records:
 
     placed: only records with an offset, and no times, which take as long to read as the offsets.
     """
-    table = _Columns(expect_journal(journal).since(0))
+    fields = ("kind", "topic", "partition", "offset") + (() if placed else ("time",))
+    table = _Columns(expect_journal(journal).since(0), fields)
     (kind_of, kinds), (topic_of, topics) = table.names("kind"), table.names("topic")
-    partition, offset = table.numbers("partition"), table.numbers("offset")
+    partition, offset = table["partition"], table["offset"]
     known = (topic_of >= 0) & (partition >= 0)
     if topic is not None:
         known &= topic_of == (topics.index(topic) if topic in topics else -2)
@@ -84,7 +88,7 @@ def records(journal: Journal, topic: str | None, placed: bool) -> Records:
     once: Any = slice(None)  # `read` of a broker gives each place once, in order
     if not (np.diff(place) > 0).all():
         once = ~pd.Series(place).duplicated().to_numpy()
-    time = np.zeros(0) if placed else table.times()[chosen][once]
+    time = np.zeros(0) if placed else table["time"][chosen][once]
     return Records(kind, lanes, lane[once], offset[once], time)
 
 
@@ -95,16 +99,17 @@ def lags(
 
     Raises KitError if there are several groups and none was chosen.
     """
-    table = _Columns([row for row in expect_journal(journal).since(0) if row.kind == "lag"])
+    fields = ("group", "topic", "partition", "time", "detail")
+    table = _Columns(expect_journal(journal).since(0), fields, "lag")
     (group_of, groups), (topic_of, topics) = table.names("group"), table.names("topic")
     group = _one_of(sorted({*groups, ""} if (group_of < 0).any() else {*groups}), group)
     groups, topics = [*groups, ""], [*topics, ""]  # -1 is the last
-    lag, time = table.lags(), table.times()
+    lag, time = table["detail"], table["time"]
     wanted = np.array([name == group for name in groups])
     chosen = np.flatnonzero(wanted[group_of] & ~np.isnan(lag))
     if (np.diff(time[chosen]) < 0).any():
         chosen = chosen[np.argsort(time[chosen], kind="stable")]
-    place = (topic_of % len(topics) * 2**32 + np.maximum(table.numbers("partition"), 0))[chosen]
+    place = (topic_of % len(topics) * 2**32 + np.maximum(table["partition"], 0))[chosen]
     lines = {}
     for number in pd.unique(place):
         here = chosen[place == number]
@@ -113,41 +118,46 @@ def lags(
     return group, lines
 
 
-class _Columns:
-    """The fields of rows as arrays."""
+class _Columns(dict[str, np.ndarray]):
+    """Fields of rows as arrays, by name. kind: only of such rows.
 
-    def __init__(self, rows: list[Row]) -> None:
-        self.rows = rows
+    time, and the lag in a detail: float, nan for None. partition, offset: int, -1 for None. Any
+    other: the number of each row's text, -1 for None; see `names`.
+    """
+
+    def __init__(self, rows: list[Row], fields: Sequence[str], kind: str | None = None) -> None:
+        self.numbers: dict[str, dict[str | None, int]] = {name: {None: -1} for name in fields}
+        pieces: dict[str, list[np.ndarray]] = {name: [] for name in fields}
+        # All fields of some rows, then of the next: these are in the processor's cache by then.
+        for start in range(0, max(len(rows), 1), _AT_ONCE):
+            some = rows[start : start + _AT_ONCE]
+            if kind is not None:
+                some = [row for row in some if row.kind == kind]
+            for name in fields:
+                read = self._texts if name in _TEXTS else _numbers
+                pieces[name].append(read(name, some))
+        super().__init__({name: np.concatenate(each) for name, each in pieces.items()})
 
     def names(self, name: str) -> tuple[np.ndarray, list[str]]:
-        """The number of each row's text, -1 for None, and the texts."""
-        field = attrgetter(name)
-        known = list(dict.fromkeys(map(field, self.rows)))
-        texts = [text for text in known if text is not None]
+        """The number of each row's text, and the texts."""
+        return self[name], [text for text in self.numbers[name] if text is not None]
+
+    def _texts(self, name: str, rows: list[Row]) -> np.ndarray:
+        field, numbers = attrgetter(name), self.numbers[name]
+        known = set(map(field, rows))
+        for text in known - numbers.keys():
+            numbers[text] = len(numbers) - 1
         if len(known) == 1:  # as most often
-            return np.full(len(self.rows), len(texts) - 1), texts
-        number = {None: -1, **dict(zip(texts, range(len(texts)), strict=True))}
-        values = map(number.__getitem__, map(field, self.rows))
-        return np.fromiter(values, np.int64, len(self.rows)), texts
+            return np.full(len(rows), numbers[known.pop()])
+        return np.fromiter(map(numbers.__getitem__, map(field, rows)), np.int64, len(rows))
 
-    def numbers(self, name: str) -> np.ndarray:
-        """Whole numbers, -1 for None."""
-        values = list(map(attrgetter(name), self.rows))
-        try:
-            return np.fromiter(values, np.int64, len(values))
-        except TypeError:  # None among them, which becomes nan
-            floats = np.array(values, float)
-            return np.where(np.isnan(floats), -1, floats).astype(np.int64)
 
-    def times(self) -> np.ndarray:
-        """Seconds since the epoch."""
-        return np.fromiter(map(attrgetter("time"), self.rows), float, len(self.rows))
-
-    def lags(self) -> np.ndarray:
-        """The lags in the details, nan for None."""
-        details = list(map(attrgetter("detail"), self.rows))
-        try:
-            return np.fromiter(map(itemgetter("lag"), details), float, len(details))
-        except (KeyError, TypeError):  # a row without a detail, or with another one
-            lags = [detail.get("lag") if detail else None for detail in details]
-            return np.array(lags, float)
+def _numbers(name: str, rows: list[Row]) -> np.ndarray:
+    values, whole = map(attrgetter(name), rows), name in ("partition", "offset")
+    try:
+        values = map(itemgetter("lag"), values) if name == "detail" else values
+        return np.fromiter(values, np.int64 if whole else float, len(rows))
+    except (KeyError, TypeError):  # None among them, or a detail without a lag
+        found = list(map(attrgetter(name), rows))
+        floats = np.array([x.get("lag") if isinstance(x, dict) else x for x in found], float)
+        return np.nan_to_num(floats, nan=-1).astype(np.int64) if whole else floats
