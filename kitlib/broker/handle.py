@@ -128,15 +128,14 @@ class Kafka:
             if name in admin.list_topics():
                 self._forget(name)
             admin.create_topics({name: topic})
-            # The client's own wait would ask again only after 100 ms.
-            wait_until(lambda: self._led(name, partitions), f"a leader for all of {name!r}")
-        return name
 
-    def _led(self, topic: str, partitions: int) -> bool:
-        """Whether the broker knows the topic, and a leader for each of its partitions."""
-        (found,) = self.admin().describe_topics([topic])
-        leaders = [partition["leader_id"] for partition in found["partitions"]]
-        return len(leaders) == partitions and min(leaders) >= 0
+            def led() -> bool:
+                (found,) = admin.describe_topics([name])
+                return min((part["leader_id"] for part in found["partitions"]), default=-1) >= 0
+
+            # The client's own wait would ask again only after 100 ms.
+            wait_until(led, f"every partition of {name!r} has a leader")
+        return name
 
     def _forget(self, name: str) -> None:
         """Delete a topic and wait until the broker and the groups have forgotten it."""
