@@ -55,17 +55,9 @@ def _row(record: "_Record") -> Row:
     detail = record.origin
     if record.headers:
         detail = {"headers": {name: text(value) for name, value in record.headers}} | detail
-    return Row(
-        time=record.timestamp / 1000,
-        actor="broker",
-        kind="stored",
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        key=text(record.key),
-        value=text(record.value),
-        detail=detail or None,
-    )
+    key, value = text(record.key), text(record.value)
+    return Row(record.timestamp / 1000, "broker", "stored", record.topic, record.partition,
+               record.offset, key, value, detail=detail or None)  # fmt: skip
 
 
 class _Record(ConsumerRecord):

@@ -16,7 +16,6 @@ from kitlib.journal import KINDS, Journal, Row, expect_journal
 from kitlib.journal.naming import listed
 
 _AT_ONCE = 4096
-_TEXTS = ("kind", "topic", "group")
 
 
 def rows(journal: Journal, kinds: Sequence[str] = KINDS) -> list[Row]:
@@ -25,12 +24,9 @@ def rows(journal: Journal, kinds: Sequence[str] = KINDS) -> list[Row]:
     return sorted([row for row in rows if row.kind in wanted], key=attrgetter("time"))
 
 
-def only_group(rows: list[Row], kinds: Sequence[str], group: str | None) -> str | None:
+def one_of(found: set[str], group: str | None) -> str | None:
     """The group that a plot is about. Raises KitError if there are several and none was chosen."""
-    return _one_of(sorted({row.group or "" for row in rows if row.kind in kinds}), group)
-
-
-def _one_of(groups: list[str], group: str | None) -> str | None:
+    groups = sorted(found)
     if group is None and len(groups) > 1:
         raise KitError(
             what=f"This journal is about the groups {listed(groups)}, and a plot shows only one.",
@@ -65,9 +61,9 @@ def records(journal: Journal, topic: str | None, placed: bool) -> Records:
     placed: only records with an offset, and no times, which take as long to read as the offsets.
     """
     fields = ("kind", "topic", "partition", "offset") + (() if placed else ("time",))
-    table = _Columns(expect_journal(journal).since(0), fields)
-    (kind_of, kinds), (topic_of, topics) = table.names("kind"), table.names("topic")
-    partition, offset = table["partition"], table["offset"]
+    table, texts = _columns(expect_journal(journal).since(0), fields)
+    kind_of, topic_of, partition, offset = map(table.__getitem__, fields[:4])
+    kinds, topics = texts["kind"], texts["topic"]
     known = (topic_of >= 0) & (partition >= 0)
     if topic is not None:
         known &= topic_of == (topics.index(topic) if topic in topics else -2)
@@ -92,72 +88,64 @@ def records(journal: Journal, topic: str | None, placed: bool) -> Records:
     return Records(kind, lanes, lane[once], offset[once], time)
 
 
-def lags(
-    journal: Journal, group: str | None
-) -> tuple[str | None, dict[tuple[str, int], tuple[np.ndarray, np.ndarray]]]:
-    """The group, and the times and lags of each topic and partition that has any, in order of time.
+def lags(journal: Journal, group: str | None) -> tuple[str | None, dict[Any, Any], list[Row]]:
+    """The group, (times, lags) of each (topic, partition), and rows of who came, went or owned.
 
-    Raises KitError if there are several groups and none was chosen.
+    Each in order of time. Raises KitError if there are several groups and none was chosen.
     """
     fields = ("group", "topic", "partition", "time", "detail")
-    table = _Columns(expect_journal(journal).since(0), fields, "lag")
-    (group_of, groups), (topic_of, topics) = table.names("group"), table.names("topic")
-    group = _one_of(sorted({*groups, ""} if (group_of < 0).any() else {*groups}), group)
-    groups, topics = [*groups, ""], [*topics, ""]  # -1 is the last
-    lag, time = table["detail"], table["time"]
+    rest: list[Row] = []
+    table, texts = _columns(expect_journal(journal).since(0), fields, rest)
+    group_of, topic_of, partition, time, lag = map(table.__getitem__, fields)
+    groups, topics = [*texts["group"], ""], [*texts["topic"], ""]  # -1 is the last
+    group = one_of({groups[number] for number in pd.unique(group_of)}, group)
     wanted = np.array([name == group for name in groups])
     chosen = np.flatnonzero(wanted[group_of] & ~np.isnan(lag))
     if (np.diff(time[chosen]) < 0).any():
         chosen = chosen[np.argsort(time[chosen], kind="stable")]
-    place = (topic_of % len(topics) * 2**32 + np.maximum(table["partition"], 0))[chosen]
+    place = (topic_of % len(topics) * 2**32 + np.maximum(partition, 0))[chosen]
     lines = {}
     for number in pd.unique(place):
         here = chosen[place == number]
         lane = (topics[number >> 32], int(number & 2**32 - 1))
         lines[lane] = time[here], lag[here].astype(np.int64)
-    return group, lines
+    changes = [row for row in rest if row.kind in ("assigned", "revoked", "closed", "killed")]
+    return group, lines, sorted(changes, key=attrgetter("time"))
 
 
-class _Columns(dict[str, np.ndarray]):
-    """Fields of rows as arrays, by name. kind: only of such rows.
+def _columns(rows: list[Row], fields: Sequence[str], rest: Any = None) -> tuple[Any, Any]:
+    """Fields of rows as arrays, by name, and the texts that some stand for.
 
     time, and the lag in a detail: float, nan for None. partition, offset: int, -1 for None. Any
-    other: the number of each row's text, -1 for None; see `names`.
+    other: the number of each row's text, -1 for None. rest: a list for rows that are no "lag".
     """
+    numbers: dict[str, Any] = {name: {None: -1} for name in ("kind", "topic", "group")}
+    pieces: dict[str, list[np.ndarray]] = {name: [] for name in fields}
+    # All fields of some rows, then of the next: these are in the processor's cache by then.
+    for start in range(0, max(len(rows), 1), _AT_ONCE):
+        some = rows[start : start + _AT_ONCE]
+        if rest is not None:
+            kept = [row for row in some if row.kind == "lag"]
+            rest += (row for row in some if row.kind != "lag") if len(kept) < len(some) else ()
+            some = kept
+        for name in fields:
+            pieces[name].append(_piece(some, name, numbers.get(name)))
+    texts = {name: list(known)[1:] for name, known in numbers.items()}
+    return {name: np.concatenate(each) for name, each in pieces.items()}, texts
 
-    def __init__(self, rows: list[Row], fields: Sequence[str], kind: str | None = None) -> None:
-        self.numbers: dict[str, dict[str | None, int]] = {name: {None: -1} for name in fields}
-        pieces: dict[str, list[np.ndarray]] = {name: [] for name in fields}
-        # All fields of some rows, then of the next: these are in the processor's cache by then.
-        for start in range(0, max(len(rows), 1), _AT_ONCE):
-            some = rows[start : start + _AT_ONCE]
-            if kind is not None:
-                some = [row for row in some if row.kind == kind]
-            for name in fields:
-                read = self._texts if name in _TEXTS else _numbers
-                pieces[name].append(read(name, some))
-        super().__init__({name: np.concatenate(each) for name, each in pieces.items()})
 
-    def names(self, name: str) -> tuple[np.ndarray, list[str]]:
-        """The number of each row's text, and the texts."""
-        return self[name], [text for text in self.numbers[name] if text is not None]
-
-    def _texts(self, name: str, rows: list[Row]) -> np.ndarray:
-        field, numbers = attrgetter(name), self.numbers[name]
-        known = set(map(field, rows))
-        for text in known - numbers.keys():
+def _piece(rows: list[Row], name: str, numbers: dict[str | None, int] | None) -> np.ndarray:
+    field, count, whole = attrgetter(name), len(rows), name in ("partition", "offset")
+    if numbers is not None:
+        here = set(map(field, rows))
+        for text in here - numbers.keys():
             numbers[text] = len(numbers) - 1
-        if len(known) == 1:  # as most often
-            return np.full(len(rows), numbers[known.pop()])
-        return np.fromiter(map(numbers.__getitem__, map(field, rows)), np.int64, len(rows))
-
-
-def _numbers(name: str, rows: list[Row]) -> np.ndarray:
-    values, whole = map(attrgetter(name), rows), name in ("partition", "offset")
+        if len(here) == 1:  # as most often
+            return np.full(count, numbers[here.pop()])
+        return np.fromiter(map(numbers.__getitem__, map(field, rows)), np.int64, count)
     try:
-        values = map(itemgetter("lag"), values) if name == "detail" else values
-        return np.fromiter(values, np.int64 if whole else float, len(rows))
+        values = map(itemgetter("lag"), map(field, rows)) if name == "detail" else map(field, rows)
+        return np.fromiter(values, np.int64 if whole else float, count)
     except (KeyError, TypeError):  # None among them, or a detail without a lag
-        found = list(map(attrgetter(name), rows))
-        floats = np.array([x.get("lag") if isinstance(x, dict) else x for x in found], float)
+        floats = np.array([x.get("lag") if type(x) is dict else x for x in map(field, rows)], float)
         return np.nan_to_num(floats, nan=-1).astype(np.int64) if whole else floats

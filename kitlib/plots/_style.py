@@ -90,9 +90,8 @@ def canvas(ax: Axes | None, height: float) -> Axes:
 def title(ax: Axes, text: str, levels: int = 0) -> None:
     """A title on the left, above so many levels of texts."""
     # Not with wrap=True, which would make matplotlib read dollar signs as formulas.
-    lines = "\n".join(
-        textwrap.fill(line, max(int(room(ax)[0] / 5.4), 20)) for line in text.split("\n")
-    )
+    most = max(int(room(ax)[0] / 5.4), 20)
+    lines = "\n".join(textwrap.fill(line, most) for line in text.split("\n"))
     ax.set_title(lines, loc="left", fontsize=11, color=INK, pad=8 + 13 * levels, parse_math=False)
 
 
@@ -140,7 +139,9 @@ def visible(pixels: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def dense(ax: Axes, x: np.ndarray, y: np.ndarray, **how: Any) -> None:
     """Dots, perhaps a million, and with ls="-" a line through them."""
-    ax.add_line(_Dense(x, y, marker="o", rasterized=True, **how))
+    ax.add_artist(_Dense(x, y, marker="o", rasterized=True, **how))
+    if len(x):  # add_line would make a path of all points for this
+        ax.update_datalim([(x.min(), np.min(y)), (x.max(), np.max(y))])
     ax.autoscale_view()
 
 

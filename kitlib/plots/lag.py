@@ -25,17 +25,15 @@ def plot_lag(journal: Journal, ax: Axes | None = None, group: str | None = None)
     Along y: records behind (end offset minus committed offset). Each line is labelled with its last
     value. Vertical lines mark rebalances, and when a member was closed or killed.
 
-    journal: a Journal. ax: the matplotlib Axes
-    to draw on; None makes a new figure. group: whose lag; needed if the journal has that of several
-    groups. Returns the Axes. Raises KitError if the group is missing then, and for anything that is
-    no journal.
+    journal: a Journal. ax: the matplotlib Axes to draw on; None makes a new figure. group: whose
+    lag; needed if the journal has that of several groups. Returns the Axes. Raises KitError if the
+    group is missing then, and for anything that is no journal.
     """
-    group, lines = _read.lags(journal, group)
+    group, lines, rows = _read.lags(journal, group)
     ax = _style.canvas(ax, 3.8)
     if not lines:
         of = f" of group {plain(group)}" if group else ""
         return _style.empty(ax, f"This journal holds no measurements of lag{of}.")
-    rows = _read.rows(journal, ("assigned", "revoked", "closed", "killed"))
     clock = _style.Clock(ax, np.concatenate([times for times, _ in lines.values()]))
     peaks = {lane: int(lags.max()) for lane, (_, lags) in lines.items()}
     ax.set_ylim(0, max(peaks.values()) * 1.08 or 1)

@@ -36,10 +36,10 @@ def plot_order(
     or hours since the first record, whichever fits. At the right end of a lane stands its number of
     records.
 
-    journal: a Journal. ax: the matplotlib Axes
-    to draw on; None makes a new figure. highlight: a key, as text or bytes; its records are
-    outlined, with the numbers of their events (those that the checks use). topic: draw only this
-    one. Returns the Axes. Raises KitError for another x, and for anything that is no journal.
+    journal: a Journal. ax: the matplotlib Axes to draw on; None makes a new figure. highlight: a
+    key, as text or bytes; its records are outlined, with the numbers of their events (those that
+    the checks use). topic: draw only this one. Returns the Axes. Raises KitError for another x, and
+    for anything that is no journal.
     """
     if x not in ("offset", "time"):
         raise KitError(what=f"x is {x!r}.", fix='Choose x="offset" or x="time".')
@@ -82,9 +82,8 @@ def plot_shares(journal: Journal, ax: Axes | None = None, topic: str | None = No
 
     Along x: records.
 
-    journal: a Journal. ax: the matplotlib Axes
-    to draw on; None makes a new figure. topic: draw only this one. Returns the Axes. Raises
-    KitError for anything that is no journal.
+    journal: a Journal. ax: the matplotlib Axes to draw on; None makes a new figure. topic: draw
+    only this one. Returns the Axes. Raises KitError for anything that is no journal.
     """
     records = _read.records(journal, topic, placed=False)
     ax = _style.canvas(ax, 1.0 + 0.42 * len(records.lanes))

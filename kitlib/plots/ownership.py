@@ -58,14 +58,13 @@ def plot_ownership(journal: Journal, ax: Axes | None = None, group: str | None =
     times without an owner, with their length in seconds. Vertical lines mark when a member was
     paused, resumed, closed or killed.
 
-    journal: a Journal. ax: the matplotlib Axes
-    to draw on; None makes a new figure. group: whose partitions; needed if the journal knows
-    several groups. Returns the Axes. Raises KitError if the group is missing then, and for anything
-    that is no journal.
+    journal: a Journal. ax: the matplotlib Axes to draw on; None makes a new figure. group: whose
+    partitions; needed if the journal knows several groups. Returns the Axes. Raises KitError if the
+    group is missing then, and for anything that is no journal.
     """
     # A stored record bears its own time, which may be any.
     rows = [row for row in _read.rows(journal) if row.kind != "stored"]
-    group = _read.only_group(rows, ("assigned",), group)
+    group = _read.one_of({row.group or "" for row in rows if row.kind == "assigned"}, group)
     bars = owned(rows, group)
     lanes = _lanes(bars)
     ax = _style.canvas(ax, 1.3 + 0.5 * len(lanes))

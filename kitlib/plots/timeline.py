@@ -27,9 +27,9 @@ def plot_timeline(journal: Journal, ax: Axes | None = None, kinds: Sequence[str]
     Along x: milliseconds, seconds, minutes or hours since the first row, whichever fits. What
     happened to an actor itself (started, paused, resumed, closed, killed) shares the line "life".
 
-    journal: a Journal. ax: the matplotlib Axes
-    to draw on; None makes a new figure. kinds: of rows; by default all but "stored", "lag"
-    and "printed". Returns the Axes. Raises KitError for anything that is no journal.
+    journal: a Journal. ax: the matplotlib Axes to draw on; None makes a new figure. kinds: of rows;
+    by default all but "stored", "lag" and "printed". Returns the Axes. Raises KitError for anything
+    that is no journal.
     """
     rows = _read.rows(journal, kinds)
     table: dict[str, dict[str, list[Row]]] = {}
