@@ -24,11 +24,13 @@ def test_journal_compares_recorded_clients_with_bare_ones() -> None:
 def test_a_turn_that_something_else_slowed_does_not_count() -> None:
     usual = {False: (1.0, 0.8), True: (1.25, 1.0)}
     slow = {False: (9.0, 0.8), True: (1.25, 1.0)}
-    bare, recorded, share, adds = costs(
+    bare, recorded, share, used, adds = costs(
         "producer", [[usual, slow, usual], [slow, usual, usual]], 1000
     )
     assert bare.values == pytest.approx([1000, 1000])
     assert recorded.values == pytest.approx([800, 800])
     assert share.values == pytest.approx([80, 80])
-    assert share.target == 95.0 and share.at_least
+    assert share.target is None
+    assert used.values == pytest.approx([80, 80])
+    assert used.target == 95.0 and used.at_least
     assert adds.values == pytest.approx([200, 200]) and adds.unit == "µs/record"
