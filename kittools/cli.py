@@ -53,13 +53,13 @@ def cli(context: click.Context) -> None:
         raise KitError(
             f"`kit {name}` works in a clone of the repository only",
             "The kit was installed here as a package, which has the lessons and what they need, "
-            "without the tests, pages and locks that this command works with",
-            "Run it in a clone, with the launcher that lies there, `./kit`.",
+            "but not the tests, pages and locks that this command works with",
+            "Run it in a clone, with the launcher in that folder, `./kit`.",
         )
     if name in _NEED_CLONE - {"bundle"} and find_spec("pytest") is None:
         raise KitError(
             f"`kit {name}` needs packages that are not installed",
-            "Those of the tests, the pages and the measurements are more than the lessons need",
+            "Tests, pages and measurements need more packages than the lessons do",
             "Run it with the launcher of the clone, `./kit`, which installs them.",
         )
     if os.environ.get("KIT_CACHE_DIR"):  # a kernel runs in another folder
@@ -85,7 +85,7 @@ def lab(folder: Path | None, arguments: tuple[str, ...]) -> None:
     if root == ROOT and not os.access(ROOT / "notebooks", os.W_OK):
         print_line(
             f"{ROOT} cannot be written, so changes to the lessons cannot be saved there. To keep"
-            f" your work: {COMMAND} lab --folder FOLDER, in which you may write."
+            f" your work, run {COMMAND} lab --folder FOLDER with a folder that you can write to."
         )
     command = [sys.executable, "-m", "jupyterlab", "--LabApp.extension_manager=readonly"]
     command.append("--ServerApp.ip=127.0.0.1")
@@ -320,8 +320,8 @@ def main() -> None:
         if error.errno not in _NOT_WRITTEN:
             raise
         click.echo(
-            f"kit: A file or folder cannot be written.\n{error}\nGet the right to write there, or"
-            " copy the kit's folder to a place of your own, and run it again.",
+            f"kit: A file or folder cannot be written.\n{error}\nMake it writable, or copy the"
+            " kit's folder to a place of your own, and run it again.",
             err=True,
         )
     raise SystemExit(1)

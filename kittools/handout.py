@@ -54,7 +54,7 @@ def hand_out(target: Path, progress: Callable[[str], object], source: Path = NOT
         raise KitError(
             f"The lessons cannot be put into {target}",
             f"{error.strerror}: {error.filename}",
-            "Run `./kit lab --folder FOLDER` with a folder in which you may write.",
+            "Run `./kit lab --folder FOLDER` with a folder that you can write to.",
         ) from None
 
 
@@ -70,13 +70,13 @@ def _update(
         return
     if found == handed_out:
         _write(path, newest)
-        progress(f"{path.name} is now that of version {__version__}; you had not changed it.")
+        progress(f"{path.name} is now the one from version {__version__}; you had not changed it.")
         return
     number = 1
     while (beside := _beside(path, number)).exists() and beside.read_bytes() != newest:
         number += 1
     _write(beside, newest)
-    progress(f"{path.name} stays as you left it; the new version is beside it, {beside.name}.")
+    progress(f"{path.name} stays as you left it; the new version is beside it, as {beside.name}.")
 
 
 def _beside(path: Path, number: int) -> Path:

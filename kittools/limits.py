@@ -11,7 +11,11 @@ import sys
 from kitlib.errors import KitError
 
 # Tried: a broker ends with 64 files or 2 GiB of addresses; lessons work with 128, and with 4 GiB.
-_NEEDED = (("RLIMIT_NOFILE", "-n", 256, "open files"), ("RLIMIT_AS", "-v", 2**32, "addresses"))
+# The last two: what `ulimit` counts in, in bytes or files, and its name.
+_NEEDED = (
+    ("RLIMIT_NOFILE", "-n", 256, "too few open files", 1, ""),
+    ("RLIMIT_AS", "-v", 2**32, "too little virtual memory", 1024, " KiB"),
+)
 
 
 def expect_enough() -> None:
@@ -20,7 +24,7 @@ def expect_enough() -> None:
         return
     import resource
 
-    for name, option, needed, what in _NEEDED:
+    for name, option, needed, what, size, unit in _NEEDED:
         limit = getattr(resource, name)
         soft, hard = resource.getrlimit(limit)
         if 0 <= soft < needed:  # below 0: unlimited
@@ -28,7 +32,7 @@ def expect_enough() -> None:
                 resource.setrlimit(limit, (needed, hard))
             except (OSError, ValueError):
                 raise KitError(
-                    f"This shell, service or container allows too few {what} (ulimit {option})",
-                    f"The kit needs {needed:,} and may have {soft:,}",
-                    f"Start it where the limit is higher; `ulimit {option}` shows it.",
+                    f"This shell, service or container allows {what} (ulimit {option})",
+                    f"The kit needs {needed // size:,}{unit}; the limit is {soft // size:,}{unit}",
+                    f"Start the kit where the limit is higher; `ulimit {option}` shows it.",
                 ) from None

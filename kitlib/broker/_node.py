@@ -29,7 +29,8 @@ _PORT = re.compile(r"(BROKER|CONTROLLER): resolved ephemeral port to (\d+)")
 _TELLING = re.compile(r"(?!\s+at )(.*(ERROR|FATAL|Exception|OutOfMemory|No space)|Error|# )")
 # What some of them mean, in words.
 _MEANINGS = {
-    "UnsatisfiedLinkError": "No library can be loaded there (noexec): set KIT_CACHE_DIR or TMPDIR.",
+    "UnsatisfiedLinkError":
+    "Libraries cannot be loaded from a folder mounted noexec: name another in KIT_CACHE_DIR.",
     "Too many open files|Map failed|Not enough space|create native thread|pthread_create failed":
     "A limit is too low for a broker: `ulimit -a` shows open files, virtual memory, processes.",
 }  # fmt: skip
@@ -40,7 +41,9 @@ _KEEP_LOGS = 20
 class BrokerError(KitError):
     """The broker could not start, or has ended."""
 
-    fix = "Run `./kit doctor`; it checks what a broker needs. The file named has the whole log."
+    fix = (
+        "Run `./kit doctor`: it checks what a broker needs. The log named above, if any, says more."
+    )
 
 
 def _new_log(logs: Path) -> Path:

@@ -48,7 +48,7 @@ def connect() -> Kafka:
         raise KitError(
             "Python was told to leave out assertions, by -O or PYTHONOPTIMIZE",
             "kafka-python cannot connect without its own, and a lesson would check nothing",
-            "Unset PYTHONOPTIMIZE and start again, or start the kit with `./kit lab`.",
+            "Unset PYTHONOPTIMIZE or leave out -O, then start the kit again.",
         )
     servers = os.environ.get("KIT_BOOTSTRAP_SERVERS", "").strip()
     with _lock:

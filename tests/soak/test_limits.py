@@ -43,14 +43,19 @@ def within(limits: str, *command: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("command", "limit", "says"),
     [
-        ("lab", "ulimit -n 64", "open files (ulimit -n).\nThe kit needs 256 and may have 64."),
-        ("run", f"ulimit -v {2**21}", "addresses (ulimit -v).\nThe kit needs 4,294,967,296 and"),
+        ("lab", "ulimit -n 64", "few open files (ulimit -n).\nThe kit needs 256; the limit is 64."),
+        (
+            "run",
+            f"ulimit -v {2**21}",
+            "little virtual memory (ulimit -v).\n"
+            "The kit needs 4,194,304 KiB; the limit is 2,097,152 KiB.",
+        ),
     ],
 )
 def test_a_limit_that_is_too_low_is_told(command: str, limit: str, says: str) -> None:
     ran = within(limit, *KIT, command)
     assert ran.returncode == 1 and ran.stdout == ""
-    assert ran.stderr.startswith("kit: This shell, service or container allows too few ")
+    assert ran.stderr.startswith("kit: This shell, service or container allows too ")
     assert says in ran.stderr and len(ran.stderr.splitlines()) == 3, ran.stderr
 
 
@@ -192,7 +197,7 @@ def test_what_only_the_log_knows_is_told_after_the_cell(
     assert capsys.readouterr().err == ""
     connect._after_cell(SimpleNamespace(error_in_exec=UnknownError()))
     told = capsys.readouterr().err
-    assert told.startswith("The broker's log says more.\nNo library can be loaded there (noexec)")
+    assert told.startswith("The broker's log says more.\nLibraries cannot be loaded from a folder")
     assert "KIT_CACHE_DIR" in told and str(node.log) in told
     assert len(told.splitlines()) == 3
     node.log.unlink()

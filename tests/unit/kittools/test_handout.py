@@ -68,7 +68,7 @@ def test_an_upgrade_adds_replaces_what_nobody_changed_and_keeps_the_rest(
         (lessons / f"{name}.ipynb").write_text(text)
     kept, replaced = handed_out(mine, lessons)
     assert "01_one.ipynb stays as you left it" in kept and NEWER in kept
-    assert "02_two.ipynb is now that of version" in replaced
+    assert "02_two.ipynb is now the one from version" in replaced
     after = {
         "01_one.ipynb": "one, with my answers",
         f"{NEWER}.ipynb": "ONE",
