@@ -50,7 +50,7 @@ def _guarded(check: Callable[[], Check]) -> Check:
     try:
         return check()
     except OSError as error:
-        return Check(name, False, str(error), "Mend what the message names, then run it again")
+        return Check(name, False, str(error), "Correct what the message names, then run it again")
     except KitError as error:
         return Check(name, False, f"{error.what}. {error.why}".strip(), error.fix)
 
