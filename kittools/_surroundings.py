@@ -38,8 +38,11 @@ def settle() -> None:
     for name in moved.difference(os.environ):
         folder = parts.cache_folder() / name.lower()
         os.environ[name] = str(folder)
-        with contextlib.suppress(OSError):  # whoever needs it will say so
-            parts.private(folder)  # matplotlib would make it for everybody, if the umask says so
+        # matplotlib would make it for everybody, if the umask says so; a cache that the kit has yet
+        # to make is its owner's alone, and so is all that will be in it.
+        if parts.cache_folder().exists():
+            with contextlib.suppress(OSError):  # whoever needs it will say so
+                parts.private(folder)
 
 
 def _put_first(name: str, folder: Path) -> None:

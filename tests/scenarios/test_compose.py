@@ -39,6 +39,8 @@ NOT_MIRRORED = {
     "num.network.threads": "only for a fast start and little memory",
     "num.io.threads": "only for a fast start and little memory",
     "background.threads": "only for a fast start and little memory",
+    "metric.reporters": "only for a fast start and little memory",
+    "metrics.jmx.exclude": "only for a fast start and little memory",
     "socket.request.max.bytes": "for a heap of 256 MB; the image's has 1 GB",
     "queued.max.request.bytes": "for a heap of 256 MB; the image's has 1 GB",
     "log.cleaner.dedupe.buffer.size": "only for a fast start and little memory",

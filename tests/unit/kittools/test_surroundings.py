@@ -34,6 +34,9 @@ def test_one_variable_moves_the_caches_and_a_users_own_choice_stays(
     named = {"HOME": str(tmp_path), "KIT_CACHE_DIR": str(tmp_path / "cache")}
     monkeypatch.setattr(os, "environ", named)
     _surroundings.settle()
+    assert not (tmp_path / "cache").exists()
+    (tmp_path / "cache").mkdir()
+    _surroundings.settle()
     assert Path(named["MPLCONFIGDIR"]).is_relative_to(tmp_path / "cache")
     assert Path(named["MPLCONFIGDIR"]).stat().st_mode & 0o777 == 0o700
     assert "IPYTHONDIR" not in named and "JUPYTER_RUNTIME_DIR" not in named
