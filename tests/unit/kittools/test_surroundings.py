@@ -36,6 +36,7 @@ def test_one_variable_moves_the_caches_and_a_users_own_choice_stays(
     _surroundings.settle()
     assert not (tmp_path / "cache").exists()
     (tmp_path / "cache").mkdir()
+    del named["MPLCONFIGDIR"]
     _surroundings.settle()
     assert Path(named["MPLCONFIGDIR"]).is_relative_to(tmp_path / "cache")
     assert Path(named["MPLCONFIGDIR"]).stat().st_mode & 0o777 == 0o700
