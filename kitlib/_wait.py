@@ -20,9 +20,9 @@ _POLL_S = 0.02
 def wait_until(condition: Callable[[], T], what: str, timeout_s: float = 60) -> T:
     """Call `condition` every 20 ms until it returns something true, and return that.
 
-    what: a few words for the error, such as "both members own partitions". timeout_s: seconds; at
-    least one call is made. Raises KitError when the time is up; an error that the condition itself
-    raises is passed on.
+    what: a few words for the error, such as "both members own partitions". timeout_s: seconds, of
+    which a call uses up 40 ms at most, so a busy machine has more; at least one call is made.
+    Raises KitError when the time is up; an error that the condition itself raises is passed on.
     """
     left, looked = timeout_s, time.monotonic()
     while not (answer := condition()):
