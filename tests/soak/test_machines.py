@@ -172,19 +172,56 @@ def test_what_nobody_uses_is_removed_and_what_is_not_the_kits_stays(
     launcher: ModuleType, tmp_path: Path
 ) -> None:
     for name in ("new", "used", "old", "half"):
-        (tmp_path / f".venv-{name}").mkdir()
+        (tmp_path / f".venv-run-{name}").mkdir()
         if name != "half":
-            (tmp_path / f".venv-{name}" / "kit-stamp").write_text("run 1")
+            (tmp_path / f".venv-run-{name}" / "kit-stamp").write_text("run 1")
+    (tmp_path / ".venv-mine").mkdir()  # a person made it
     (tmp_path / ".venv").mkdir()  # an editor made it
-    with (tmp_path / ".venv-used" / "kit-stamp").open() as user:
+    with (tmp_path / ".venv-run-used" / "kit-stamp").open() as user:
         fcntl.flock(user, fcntl.LOCK_SH)
-        launcher.settle(str(tmp_path / ".venv-new"))
+        launcher.settle(str(tmp_path / ".venv-run-new"))
     left = {path.name for path in tmp_path.iterdir()}
-    assert left == {".venv", ".venv-new", ".venv-used"}
+    assert left == {".venv", ".venv-mine", ".venv-run-new", ".venv-run-used"}
     (tmp_path / ".venv" / "kit-stamp").touch()  # an earlier version of the kit made it
-    launcher.settle(str(tmp_path / ".venv-new"))
-    assert (tmp_path / ".venv").is_symlink()
-    assert {path.name for path in tmp_path.iterdir()} == {".venv", ".venv-new"}
+    launcher.settle(str(tmp_path / ".venv-run-new"))
+    assert (tmp_path / ".venv").readlink() == Path(".venv-run-new")
+    assert {path.name for path in tmp_path.iterdir()} == {".venv", ".venv-mine", ".venv-run-new"}
+
+
+@pytest.mark.parametrize("link", [True, False])
+def test_a_link_or_a_file_of_somebodys_own_stays(
+    launcher: ModuleType, tmp_path: Path, link: bool
+) -> None:
+    (tmp_path / ".venv-run-new").mkdir()
+    (tmp_path / "theirs").mkdir()
+    if link:
+        (tmp_path / ".venv").symlink_to("theirs")
+    else:
+        (tmp_path / ".venv").write_text("theirs")  # some tools keep an environment's name so
+    launcher.settle(str(tmp_path / ".venv-run-new"))
+    assert (tmp_path / ".venv").resolve().name == ("theirs" if link else ".venv")
+    assert link or (tmp_path / ".venv").read_text() == "theirs"
+
+
+def test_no_part_of_a_password_is_shown(
+    launcher: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it has a character that should have been encoded, which pip copes with."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://ana:p4ss@word@proxy.example:80")
+    told = launcher.hidden("http://ana:p4ss@word@proxy.example:80/x refuses ana and p4ss@word")
+    assert told == "http://***@proxy.example:80/x refuses ana and ***"
+
+
+def test_without_a_home_the_launcher_says_so(
+    launcher: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As for a user without an entry: nothing is made in a folder whose name is a tilde."""
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    with pytest.raises(SystemExit):
+        launcher.main()
+    told = capsys.readouterr().err
+    plain(told)
+    assert "home folder is not known" in told and "Set HOME" in told
 
 
 # -- what Jupyter finds ----------------------------------------------------------------------------
@@ -226,8 +263,12 @@ def test_a_lab_in_a_folder_that_cannot_be_written_has_the_kits_own_kernel(tmp_pa
         assert f"{folder} cannot be written" in log.read_text("utf-8")
         assert not list(folder.rglob("*.pyc"))
     finally:
-        process.terminate()
-        process.wait(60)
         for path in closed:
             path.chmod(0o755)
+        process.terminate()
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
     assert "Traceback" not in log.read_text("utf-8"), log.read_text("utf-8")
