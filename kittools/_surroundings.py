@@ -16,6 +16,7 @@ from pathlib import Path
 from jupyter_core import paths
 
 from kitlib.broker import _parts as parts
+from kitlib.errors import KitError
 
 SETTINGS = Path(__file__).with_name("jupyter")
 
@@ -24,7 +25,14 @@ def settle() -> None:
     """Change the environment of this process, which its children inherit."""
     _put_first("JUPYTER_PATH", Path(sys.prefix) / "share" / "jupyter")
     _put_first("JUPYTER_CONFIG_PATH", SETTINGS)
-    home = Path.home()
+    try:
+        home = Path.home()
+    except RuntimeError:
+        raise KitError(
+            "Your home folder is not known",
+            "HOME is not set, and this system has no entry for your user",
+            "Set HOME to a folder of your own and run the same command again.",
+        ) from None
     usual = {
         "MPLCONFIGDIR": home / ".cache" / "matplotlib",
         "IPYTHONDIR": home / ".ipython",
@@ -40,7 +48,7 @@ def settle() -> None:
         os.environ[name] = str(folder)
         # matplotlib would make it for everybody, if the umask says so; a cache that the kit has yet
         # to make is its owner's alone, and so is all that will be in it.
-        if parts.cache_folder().exists():
+        if os.path.exists(parts.cache_folder()):
             with contextlib.suppress(OSError):  # whoever needs it will say so
                 parts.private(folder)
 
@@ -54,6 +62,6 @@ def _put_first(name: str, folder: Path) -> None:
 
 def _may_write(folder: Path) -> bool:
     """Whether this folder can be written, or made if there is none."""
-    while not folder.exists():
+    while not os.path.exists(folder):  # Path.exists raises where a folder above is closed
         folder = folder.parent
     return os.access(folder, os.W_OK)

@@ -11,7 +11,6 @@ import contextlib
 import errno
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -292,6 +291,13 @@ cli.add_command(bench)
 def reset(yes: bool) -> None:
     """Remove the kit's caches, logs and stale runs; the next command makes them anew."""
     folder = parts.cache_folder()
+    for kept in (Path.home(), ROOT, Path(sys.prefix)):
+        if kept.resolve().is_relative_to(folder.resolve()):
+            raise KitError(
+                f"The cache folder {folder} holds more than a cache",
+                f"{kept} is in it and would be removed with it",
+                "Name a folder of the kit's own in KIT_CACHE_DIR, and remove the cache by hand.",
+            )
     swept = sweep.sweep()
     console.print(f"Stale runs removed: {len(swept)}")
     if not folder.exists():
@@ -305,7 +311,10 @@ def reset(yes: bool) -> None:
             "Close the notebooks first, then run `./kit reset` again.",
         )
     if yes or click.confirm(f"Remove {folder} ({megabytes} MB)?"):
-        shutil.rmtree(folder)
+        for path in list(folder.iterdir()):
+            parts.remove(path)
+        with contextlib.suppress(OSError):  # a link to another disk stays
+            folder.rmdir()
         console.print(f"Removed. The next `{COMMAND} lab` fetches and makes the parts again.")
 
 

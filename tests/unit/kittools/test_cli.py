@@ -74,6 +74,20 @@ def test_reset_asks_refuses_while_a_broker_runs_and_removes(
     assert not cache.exists()
 
 
+def test_reset_empties_what_a_link_leads_to_and_keeps_a_home(tmp_path: Path) -> None:
+    disk, cache = tmp_path / "disk", tmp_path / "cache"
+    (disk / "jars").mkdir(parents=True)
+    cache.symlink_to(disk)
+    done = kit("reset", "--yes", KIT_CACHE_DIR=str(cache))
+    assert done.returncode == 0, done.stderr
+    assert cache.exists() and not list(disk.iterdir())
+    (disk / "home").mkdir()
+    refused = kit("reset", "--yes", KIT_CACHE_DIR=str(cache), HOME=str(disk / "home"))
+    assert refused.returncode == 1 and (disk / "home").exists()
+    assert "holds more than a cache" in refused.stderr
+    plain(refused.stderr)
+
+
 def test_lab_serves_with_a_token_and_ends(kafka: Broker, tmp_path: Path) -> None:
     log = (tmp_path / "lab.log").open("w+")
     process = subprocess.Popen(

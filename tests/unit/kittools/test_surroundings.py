@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from clones import person
 from jupyter_client.kernelspec import KernelSpecManager
 from labs import foreign_kernel
 
+from kitlib.errors import KitError
 from kittools import _surroundings
 
 
@@ -44,3 +47,28 @@ def test_one_variable_moves_the_caches_and_a_users_own_choice_stays(
     named["MPLCONFIGDIR"] = "theirs"
     _surroundings.settle()
     assert named["MPLCONFIGDIR"] == "theirs"
+
+
+def test_a_home_that_cannot_even_be_read_is_not_needed(tmp_path: Path) -> None:
+    """As after `sudo -u` and `su`, where HOME is still another's."""
+    home = tmp_path / "home"
+    home.mkdir(0)
+    code = "import os; from kittools._surroundings import settle; settle(); print(*os.environ)"
+    ran = subprocess.run(
+        [*person(), sys.executable, "-c", code],
+        env={**os.environ, "HOME": str(home), "KIT_CACHE_DIR": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+    )
+    home.chmod(0o700)
+    assert ran.returncode == 0, ran.stderr
+    assert {"IPYTHONDIR", "JUPYTER_CONFIG_DIR", "MPLCONFIGDIR"} <= set(ran.stdout.split())
+
+
+def test_without_a_home_the_message_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", unknown)
+    with pytest.raises(KitError, match="Set HOME"):
+        _surroundings.settle()
