@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -96,7 +96,11 @@ def little_memory(megabytes: int) -> Iterator[Path | None]:
         files = [group / name for name in ("memory.max", "memory.limit_in_bytes")]
         [limit] = [file for file in files if file.exists()]
         limit.write_text(str(megabytes * 10**6))
+        with suppress(FileNotFoundError):
+            (group / "memory.swap.max").write_text("0")  # or the kernel swaps and kills nobody
     except (OSError, ValueError):
+        with suppress(OSError):
+            group.rmdir()
         group = Path("nowhere")
     try:
         yield group if group.name != "nowhere" else None
